@@ -1,0 +1,61 @@
+"""A two-way GRU that padding can't touch."""
+
+import torch
+from torch import Tensor, nn
+
+from sensorium.encoders.checks import at_least, fraction
+
+__all__ = ["BiGRU"]
+
+
+def _reorder(x: Tensor, index: Tensor) -> Tensor:
+    return x.gather(1, index[..., None].expand(-1, -1, x.shape[2]))
+
+
+class BiGRU(nn.Module):
+    """Reads the real positions of a sequence forwards and backwards; masked ones are skipped, wherever they are.
+
+    Each row's real positions are moved to the front, so both directions start on a real one and no packing is needed.
+
+    Reference:
+        Cho et al., 2014; Schuster and Paliwal, 1997.
+
+    Args:
+        size: of an input position.
+        hidden: units a direction.
+        layers: 1 or more.
+        dropout: between layers, in [0, 1).
+
+    Shape:
+        x: (B, T, size). mask: (B, T) bool. Returns (B, T, 2 * hidden), 0 where masked.
+
+    Raises:
+        ConfigError: a size can't be used.
+
+    Example:
+        >>> BiGRU(4, 3)(torch.zeros(2, 5, 4), torch.ones(2, 5, dtype=torch.bool)).shape
+        torch.Size([2, 5, 6])
+    """
+
+    def __init__(self, size: int, hidden: int, layers: int = 1, dropout: float = 0.0):
+        super().__init__()
+        at_least("BiGRU.layers", layers)
+        at_least("BiGRU.hidden", hidden)
+        fraction("BiGRU.dropout", dropout)
+        inputs = [size] + [2 * hidden] * (layers - 1)
+        self.ahead = nn.ModuleList(nn.GRU(n, hidden, batch_first=True) for n in inputs)
+        self.back = nn.ModuleList(nn.GRU(n, hidden, batch_first=True) for n in inputs)
+        self.drop = nn.Dropout(dropout)
+
+    def forward(self, x: Tensor, mask: Tensor) -> Tensor:
+        front = (~mask).long().argsort(dim=1, stable=True)  # (B, T), real positions first, in their order
+        count = mask.sum(1, keepdim=True)  # (B, 1)
+        step = torch.arange(x.shape[1], device=x.device)
+        turn = torch.where(step < count, count - 1 - step, step)  # (B, T), the real part reversed; its own inverse
+        x = _reorder(x.masked_fill(~mask[..., None], 0), front)
+        for i, (ahead, back) in enumerate(zip(self.ahead, self.back, strict=True)):
+            if i:
+                x = self.drop(x)
+            forwards, backwards = ahead(x)[0], back(_reorder(x, turn))[0]  # each (B, T, hidden)
+            x = torch.cat([forwards, _reorder(backwards, turn)], dim=2)  # (B, T, 2 * hidden)
+        return _reorder(x, front.argsort(dim=1)).masked_fill(~mask[..., None], 0)

@@ -1,0 +1,39 @@
+"""What a user can get wrong. Every message names what, where, what must hold, what came, and what to do."""
+
+import difflib
+from collections.abc import Iterable
+
+__all__ = ["ConfigError", "DataError", "MediaError", "SensoriumError", "TrainingError", "did_you_mean"]
+
+
+class SensoriumError(ValueError):
+    """A mistake that the user can mend. The command line prints it without a traceback and exits with 2."""
+
+
+class ConfigError(SensoriumError):
+    """An option, or a combination of options, that can't be used."""
+
+
+class DataError(SensoriumError):
+    """A table, a column or a cell that can't be used."""
+
+
+class MediaError(SensoriumError):
+    """A media file that can't be read; the message is the reason alone, the caller adds row and column."""
+
+
+class TrainingError(SensoriumError):
+    """Training that can't go on."""
+
+
+def did_you_mean(name: str, known: Iterable[str]) -> str:
+    """The end of an 'unknown name' message: the nearest known name, then all of them, sorted.
+
+    Example:
+        >>> did_you_mean("vti", ["vit", "cnn"])
+        "Did you mean 'vit'? There are: cnn, vit."
+    """
+    names = sorted(known)
+    near = difflib.get_close_matches(name, names, n=1)
+    guess = f"Did you mean '{near[0]}'? " if near else ""
+    return f"{guess}There are: {', '.join(names) or 'none'}."

@@ -1,0 +1,38 @@
+"""Fusions: a dict of Features -> one vector a row, with any subset of the modalities."""
+
+from sensorium.errors import ConfigError
+from sensorium.fusion.concat import Concat
+from sensorium.fusion.deep import Deep
+from sensorium.fusion.gated import Gated
+from sensorium.fusion.mean import Mean
+from sensorium.fusion.slots import Fusion
+from sensorium.fusion.weighted import Weighted
+
+__all__ = ["FUSIONS", "Concat", "Deep", "Fusion", "Gated", "Mean", "Weighted", "add"]
+
+FUSIONS: dict[str, type[Fusion]] = {
+    "concat": Concat,
+    "deep": Deep,
+    "gated": Gated,
+    "mean": Mean,
+    "weighted": Weighted,
+}
+
+
+def add(name: str, cls: type[Fusion]) -> None:
+    """Makes a fusion of yours available as `fusion: {type: name}`.
+
+    Raises:
+        ConfigError: the name is taken.
+
+    Example:
+        >>> add("average", Mean)
+        >>> FUSIONS.pop("average").__name__
+        'Mean'
+    """
+    if name in FUSIONS:
+        raise ConfigError(
+            f"fusion '{name}' must have a new name; got that of {FUSIONS[name].__name__}. "
+            f"Taken: {', '.join(sorted(FUSIONS))}."
+        )
+    FUSIONS[name] = cls

@@ -1,0 +1,76 @@
+"""One of several classes."""
+
+from collections.abc import Sequence
+
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from sensorium.encoders.checks import at_least, fraction
+from sensorium.errors import ConfigError
+from sensorium.heads.rows import check_target, masked_mean
+from sensorium.heads.weights import positive_numbers
+
+__all__ = ["Classification"]
+
+
+class Classification(nn.Module):
+    """One linear layer and cross-entropy, for a target that is exactly one of two or more classes.
+
+    Reference:
+        softmax regression. Differs from torch's weighted loss with label smoothing: the weight is that of the row's
+        class, the whole loss is sum_i w_i l_i / sum_i w_i. Without smoothing they are the same.
+
+    Args:
+        classes: 2 or more.
+        width: of the fused vector.
+        dropout: before the layer, in [0, 1).
+        weights: one a class, above 0; None: all 1.
+        label_smoothing: in [0, 1).
+
+    Shape:
+        fused: (B, width). logits: (B, classes). target: (B,) int64, 0..classes - 1.
+        mask: (B,) bool, the row has a target.
+
+    Raises:
+        ConfigError: a size can't be used; weights of another count; a target of another shape or not a class.
+
+    Example:
+        >>> import torch
+        >>> head = Classification(classes=2, width=4)
+        >>> head.loss(torch.zeros(1, 2), torch.tensor([1]))
+        tensor(0.6931)
+    """
+
+    def __init__(
+        self,
+        classes: int,
+        width: int = 256,
+        dropout: float = 0.0,
+        weights: Sequence[float] | None = None,
+        label_smoothing: float = 0.0,
+    ):
+        super().__init__()
+        self.classes = at_least("Classification.classes", classes, 2)
+        self.width = at_least("Classification.width", width)
+        self.label_smoothing = fraction("Classification.label_smoothing", label_smoothing)
+        self.drop = nn.Dropout(fraction("Classification.dropout", dropout))
+        self.linear = nn.Linear(width, classes)
+        self.register_buffer("weights", positive_numbers("Classification.weights", weights, classes), persistent=False)
+
+    def forward(self, fused: Tensor) -> Tensor:
+        return self.linear(self.drop(fused))  # (B, classes)
+
+    def loss(self, logits: Tensor, target: Tensor, mask: Tensor | None = None) -> Tensor:
+        """Mean weighted cross-entropy over the rows with mask True."""
+        target = check_target("Classification", target, mask, (len(logits),)).long()
+        wrong = (target < 0) | (target >= self.classes)
+        if wrong.any():
+            raise ConfigError(
+                f"Classification's target must be from 0 to {self.classes - 1}; got {int(target[wrong][0])}."
+            )
+        losses = F.cross_entropy(logits.float(), target, reduction="none", label_smoothing=self.label_smoothing)  # (B,)
+        return masked_mean(losses, mask, None if self.weights is None else self.weights[target])
+
+    def probabilities(self, logits: Tensor) -> Tensor:
+        """(B, classes) -> (B, classes), each row adds up to 1."""
+        return logits.float().softmax(1)

@@ -1,0 +1,152 @@
+"""encoders -> fusion -> heads, and nothing else."""
+
+from collections.abc import Collection, Mapping
+
+import torch
+from torch import Tensor, nn
+
+from sensorium.encoders.features import Features, Input
+from sensorium.encoders.rows import encode_present
+from sensorium.errors import ConfigError, did_you_mean
+
+__all__ = ["MultimodalModel"]
+
+
+class MultimodalModel(nn.Module):
+    """Any number of modalities to any number of targets, with any of the modalities missing.
+
+    Args:
+        encoders: one a modality, each with a `width` and `forward(values, mask) -> Features`, in the fusion's order.
+        fusion: one of sensorium.fusion, not connected yet. Tokens of another width go through a linear layer.
+        heads: one a target, each as wide as the fusion.
+
+    Shape:
+        inputs: dict of Input, or of plain values where nothing is missing. Returns a dict of logits, one a target.
+
+    Raises:
+        ConfigError: no encoder or head; a head of another width; an unknown modality or target; inputs that do not fit.
+
+    Example:
+        >>> from sensorium.encoders import TextBag, VectorDense
+        >>> from sensorium.fusion import Concat
+        >>> from sensorium.heads import Classification
+        >>> model = MultimodalModel(
+        ...     encoders={"title": TextBag(vocabulary=10, width=16), "pose": VectorDense(size=3, width=16)},
+        ...     fusion=Concat(width=16),
+        ...     heads={"label": Classification(classes=2, width=16)},
+        ... )
+        >>> model({"pose": torch.rand(4, 3)})["label"].shape
+        torch.Size([4, 2])
+    """
+
+    def __init__(self, encoders: Mapping[str, nn.Module], fusion: nn.Module, heads: Mapping[str, nn.Module]):
+        super().__init__()
+        if not encoders or not heads:
+            raise ConfigError(
+                f"MultimodalModel must have an encoder and a head; got {len(encoders)} encoders and {len(heads)} heads."
+            )
+        for name, encoder in encoders.items():
+            if not hasattr(encoder, "width"):
+                raise ConfigError(f"encoder '{name}' must have a width; got {type(encoder).__name__}, which has none.")
+        for name, head in heads.items():
+            if head.width != fusion.width:
+                raise ConfigError(f"head '{name}' must have the fusion's width ({fusion.width}); got {head.width}.")
+        self.modalities, self.targets = tuple(encoders), tuple(heads)
+        # A column may be called 'foto.1' or 'training', a module may not: they go by number, so names never matter.
+        self.encoders = nn.ModuleDict({f"m{i}": encoder for i, encoder in enumerate(encoders.values())})
+        self.projections = nn.ModuleDict(
+            {
+                f"m{i}": nn.Identity() if encoder.width == fusion.width else nn.Linear(encoder.width, fusion.width)
+                for i, encoder in enumerate(encoders.values())
+            }
+        )
+        fusion.connect(self.modalities)
+        self.fusion = fusion
+        self.heads = nn.ModuleDict({f"t{i}": head for i, head in enumerate(heads.values())})
+
+    def encoder(self, modality: str) -> nn.Module:
+        """The encoder of a modality."""
+        return self.encoders[f"m{self._place(modality, self.modalities, 'modality')}"]
+
+    def head(self, target: str) -> nn.Module:
+        """The head of a target."""
+        return self.heads[f"t{self._place(target, self.targets, 'target')}"]
+
+    def encode(self, inputs: Mapping[str, Input | Tensor]) -> dict[str, Features]:
+        """Tokens of the fusion's width for each input given. A modality that is not given is absent from all rows."""
+        features = {}
+        for name, (values, mask) in self._checked(inputs).items():
+            encoder, projection = self.encoder(name), self.projections[f"m{self.modalities.index(name)}"]
+
+            def run(values: Tensor, mask: Tensor, encoder=encoder, projection=projection) -> Features:
+                tokens, real = encoder(values, mask)
+                return Features(projection(tokens), real)  # (B, T, fusion.width)
+
+            features[name] = encode_present(run, values, mask, self.fusion.width)
+        return features
+
+    def forward(self, inputs: Mapping[str, Input | Tensor]) -> dict[str, Tensor]:
+        fused = self.fusion(self.encode(inputs))  # (B, width)
+        return {target: self.head(target)(fused) for target in self.targets}
+
+    def loss(
+        self,
+        outputs: Mapping[str, Tensor],
+        targets: Mapping[str, tuple[Tensor, Tensor]],
+        weights: Mapping[str, float] | None = None,
+    ) -> Tensor:
+        """The sum over targets of weight * loss; targets are (values, mask of the rows that have it), weights 1."""
+        weights = {} if weights is None else weights
+        for name in (*targets, *weights):
+            self._place(name, self.targets, "target")
+        if not targets:
+            raise ConfigError(f"loss must be given a target; got none. There are: {', '.join(self.targets)}.")
+        losses = [
+            weights.get(name, 1.0) * self.head(name).loss(outputs[name], *targets[name])
+            for name in self.targets
+            if name in targets
+        ]
+        return torch.stack(losses).sum()
+
+    def drop(self, inputs: Mapping[str, Input | Tensor], keep: Collection[str]) -> dict[str, Input]:
+        """The inputs as if only the modalities in `keep` were present; those given are left as they are."""
+        for name in keep:
+            self._place(name, self.modalities, "modality")
+        return {
+            name: given if name in keep else Input(given.values, torch.zeros_like(given.mask))
+            for name, given in self._checked(inputs).items()
+        }
+
+    def _checked(self, inputs: Mapping[str, Input | Tensor]) -> dict[str, Input]:
+        """Every input as an Input, in the model's order, all with the same number of rows."""
+        for name in inputs:
+            self._place(name, self.modalities, "modality")
+        if not inputs:
+            raise ConfigError(f"inputs must hold a modality; got none. There are: {', '.join(self.modalities)}.")
+        checked: dict[str, Input] = {}
+        for name in self.modalities:
+            if name not in inputs:
+                continue
+            given, dims = inputs[name], getattr(self.encoder(name), "mask_dims", 1)
+            if isinstance(given, Tensor):
+                given = Input(given, torch.ones(given.shape[:dims], dtype=torch.bool, device=given.device))
+            values, mask = given
+            if mask.dtype != torch.bool or mask.shape != values.shape[:dims]:
+                raise ConfigError(
+                    f"input '{name}': the mask must be bool of shape {tuple(values.shape[:dims])}; "
+                    f"got {str(mask.dtype)[6:]} of shape {tuple(mask.shape)}."
+                )
+            first = next(iter(checked), name)
+            if checked and len(values) != len(checked[first].values):
+                raise ConfigError(
+                    "inputs must have the same number of rows; "
+                    f"'{first}' has {len(checked[first].values)}, '{name}' has {len(values)}."
+                )
+            checked[name] = Input(values, mask)
+        return checked
+
+    @staticmethod
+    def _place(name: str, names: tuple[str, ...], kind: str) -> int:
+        if name not in names:
+            raise ConfigError(f"unknown {kind} '{name}'. {did_you_mean(name, names)}")
+        return names.index(name)

@@ -1,0 +1,148 @@
+"""One row for every public encoder, fusion and head: how to build a small one, and an example batch.
+
+An example has four rows: 0 is full, 1 is shorter, 2 is absent, 3 is shorter with a hole where the kind allows one.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from sensorium import encoders, fusion, heads
+from sensorium.encoders import Input
+
+WIDTH = 16
+ROWS = 4
+
+
+@dataclass(frozen=True)
+class EncoderRow:
+    modality: str
+    name: str
+    build: Callable[[], nn.Module]
+    example: Callable[[], Input]
+    time: bool = False  # dimension 1 of values is time, and may be padded
+
+    def __str__(self) -> str:
+        return f"{self.modality}-{self.name}"
+
+
+@dataclass(frozen=True)
+class FusionRow:
+    name: str
+    build: Callable[[], nn.Module]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+@dataclass(frozen=True)
+class HeadRow:
+    name: str
+    build: Callable[[], nn.Module]
+    target: Callable[[], Tensor]  # ROWS targets
+
+    def __str__(self) -> str:
+        return self.name
+
+
+def lengths_mask(lengths: list[int], hole: int | None = None) -> Tensor:
+    mask = torch.arange(max(lengths)) < torch.tensor(lengths)[:, None]
+    if hole is not None:
+        mask[3, hole] = False
+    return mask
+
+
+def image() -> Input:
+    return Input(torch.rand(ROWS, 3, 24, 16), torch.tensor([True, True, False, True]))
+
+
+def text() -> Input:
+    return Input(torch.randint(1, 30, (ROWS, 9)), lengths_mask([9, 4, 0, 6], hole=2))
+
+
+def audio() -> Input:
+    return Input(torch.rand(ROWS, 4000) * 2 - 1, lengths_mask([4000, 1999, 0, 2600]))
+
+
+def video() -> Input:
+    return Input(torch.rand(ROWS, 7, 3, 16, 16), lengths_mask([7, 3, 0, 5], hole=2))
+
+
+def vector() -> Input:
+    return Input(torch.randn(ROWS, 5), torch.tensor([True, True, False, True]))
+
+
+def numeric() -> Input:
+    return Input(torch.randn(ROWS, 1), torch.tensor([[True], [True], [False], [True]]))
+
+
+def categorical() -> Input:
+    return Input(torch.tensor([[1.0], [0.0], [2.0], [4.0]]), torch.tensor([[True], [True], [False], [True]]))
+
+
+def tabular() -> Input:
+    codes = torch.tensor([[1.0, 2.0], [3.0, 0.0], [0.0, 1.0], [2.0, 2.0]])
+    mask = torch.tensor(
+        [[True, True, True, True], [True, False, True, False], [False, False, False, False], [False, True, False, True]]
+    )
+    return Input(torch.cat([torch.randn(ROWS, 2), codes], dim=1), mask)
+
+
+def bag_of_images() -> Input:
+    mask = torch.tensor([[True, True, True], [True, False, False], [False, False, False], [True, False, True]])
+    return Input(torch.rand(ROWS, 3, 3, 16, 16), mask)
+
+
+def bag_of_texts() -> Input:
+    ids, mask = text()
+    return Input(
+        torch.stack([ids, ids.flip(1)], dim=1),
+        torch.stack([mask, mask & torch.tensor([[True], [False], [True], [True]])], dim=1),
+    )
+
+
+small = {"width": WIDTH, "layers": 2, "num_heads": 2}
+ENCODER_ROWS = [
+    EncoderRow("image", "cnn", lambda: encoders.ImageCNN(WIDTH, channels=(8, 8)), image),
+    EncoderRow("image", "resnet", lambda: encoders.ImageResNet(WIDTH, channels=(8, 8), blocks=1), image),
+    EncoderRow("image", "vit", lambda: encoders.ImageViT(size=(24, 16), **small), image),
+    EncoderRow("text", "bag", lambda: encoders.TextBag(30, WIDTH), text, time=True),
+    EncoderRow("text", "rnn", lambda: encoders.TextRNN(30, WIDTH, layers=2), text, time=True),
+    EncoderRow("text", "transformer", lambda: encoders.TextTransformer(30, max_tokens=40, **small), text, time=True),
+    EncoderRow(
+        "audio", "mfcc_cnn", lambda: encoders.AudioMFCCCNN(WIDTH, 8000, n_mels=32, channels=(8, 8)), audio, time=True
+    ),
+    EncoderRow(
+        "audio", "mfcc_rnn", lambda: encoders.AudioMFCCRNN(WIDTH, 8000, n_mels=32, hidden=8, layers=2), audio, time=True
+    ),
+    EncoderRow(
+        "audio",
+        "logmel_transformer",
+        lambda: encoders.AudioLogMelTransformer(sample_rate=8000, n_mels=32, **small),
+        audio,
+        time=True,
+    ),
+    EncoderRow("video", "frames", lambda: encoders.VideoFrames(channels=(8, 8), **small), video, time=True),
+    EncoderRow("video", "cnn3d", lambda: encoders.VideoCNN3D(WIDTH, channels=(8, 8)), video, time=True),
+    EncoderRow("numeric", "numeric", lambda: encoders.Numeric(WIDTH), numeric),
+    EncoderRow("categorical", "categorical", lambda: encoders.Categorical(4, WIDTH), categorical),
+    EncoderRow("tabular", "tabular", lambda: encoders.Tabular(WIDTH, 2, (3, 2)), tabular),
+    EncoderRow("vector", "dense", lambda: encoders.VectorDense(5, WIDTH), vector),
+    EncoderRow("bag", "image", lambda: encoders.Bag(encoders.ImageCNN(WIDTH, channels=(8, 8))), bag_of_images),
+    EncoderRow("bag", "text", lambda: encoders.Bag(encoders.TextRNN(30, WIDTH)), bag_of_texts),
+]
+FUSION_ROWS = [
+    FusionRow("concat", lambda: fusion.Concat(WIDTH)),
+    FusionRow("deep", lambda: fusion.Deep(WIDTH, layers=2)),
+    FusionRow("gated", lambda: fusion.Gated(WIDTH)),
+    FusionRow("mean", lambda: fusion.Mean(WIDTH)),
+    FusionRow("weighted", lambda: fusion.Weighted(WIDTH)),
+]
+HEAD_ROWS = [
+    HeadRow("binary", lambda: heads.Binary(WIDTH), lambda: torch.tensor([0.0, 1.0, 1.0, 0.0])),
+    HeadRow("classification", lambda: heads.Classification(3, WIDTH), lambda: torch.tensor([0, 2, 1, 1])),
+    HeadRow("multilabel", lambda: heads.Multilabel(2, WIDTH), lambda: torch.tensor([[0.0, 1], [1, 1], [0, 0], [1, 0]])),
+    HeadRow("regression", lambda: heads.Regression(WIDTH), lambda: torch.randn(ROWS)),
+]
