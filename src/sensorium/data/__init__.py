@@ -1,0 +1,1 @@
+"""Tables, schemas, and what turns their cells into batches."""

@@ -1,0 +1,58 @@
+"""What a cell holds."""
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+__all__ = ["is_missing", "split_bag"]
+
+
+def is_missing(cell: Any) -> bool:
+    """Whether a cell holds nothing: None, NaN, NaT, blank text, an empty list.
+
+    Words such as "NA" are text here (a country code, a surname); only a numeric column takes them for missing.
+    """
+    if cell is None or cell is pd.NaT or cell is pd.NA:
+        return True
+    if isinstance(cell, str):
+        return not cell.strip()
+    if isinstance(cell, float | np.floating):
+        return bool(np.isnan(cell))
+    if isinstance(cell, list | tuple | bytes | np.ndarray):
+        return len(cell) == 0 if not isinstance(cell, np.ndarray) else cell.size == 0
+    if isinstance(cell, dict):
+        return cell.get("bytes") is None and not cell.get("path")
+    return False
+
+
+def split_bag(cell: Any) -> list[Any]:
+    """The files or values a cell names: 'a.jpg|b.jpg' or a list are several, all else is one. Empty ones are left out.
+
+    Example:
+        >>> split_bag("a.jpg| b.jpg |")
+        ['a.jpg', 'b.jpg']
+    """
+    if is_missing(cell):
+        return []
+    if isinstance(cell, str):
+        parts: list[Any] = [part.strip() for part in cell.split("|")]
+    elif isinstance(cell, list) or (isinstance(cell, np.ndarray) and cell.dtype == object):
+        parts = list(cell)
+    elif isinstance(cell, tuple) and not is_wave(cell):
+        parts = list(cell)
+    else:
+        parts = [cell]
+    # Hugging Face's Parquet files hold media as {"bytes": ..., "path": ...}.
+    parts = [(p["bytes"] if p.get("bytes") is not None else p.get("path")) if isinstance(p, dict) else p for p in parts]
+    return [part for part in parts if not is_missing(part)]
+
+
+def is_wave(cell: Any) -> bool:
+    """Whether a cell is a (wave, rate) pair."""
+    return (
+        isinstance(cell, tuple)
+        and len(cell) == 2
+        and isinstance(cell[0], np.ndarray | list)
+        and isinstance(cell[1], int | float | np.integer | np.floating)
+    )
