@@ -1,0 +1,259 @@
+"""Configuration and schema to readers and modules: the only place that knows both."""
+
+import inspect
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from sensorium import config as options
+from sensorium.config import Config, parse_config
+from sensorium.data.schema import Schema
+from sensorium.data.table import Table
+from sensorium.data.targets import TargetCoder, guess_task
+from sensorium.errors import ConfigError, did_you_mean
+
+if TYPE_CHECKING:
+    from sensorium.data.batches import Reader
+    from sensorium.model import MultimodalModel
+
+__all__ = ["build_model", "build_readers", "complete", "restore_readers"]
+
+VALUES = ("numeric", "categorical", "boolean", "date")
+FAMILIES = {"boolean": "categorical", "date": "tabular"}  # modalities that another one's encoders read
+
+
+def complete(data: dict[str, Any], schema: Schema, table: Table, targets: list[str]) -> dict[str, Any]:
+    """`data` with everything that is not written filled in from the table, still as plain data.
+
+    Inputs that are written are taken as they are, and are then the only ones; without any, every column that is
+    not a target, an identifier or ignored becomes one, and value columns together become the input 'columns'.
+
+    Raises:
+        ConfigError: an input names a column that the table lacks or that is a target, or there is no input or target.
+    """
+    data = {**data, "training": dict(data.get("training") or {})}
+    data["targets"] = {name: dict(value or {}) for name, value in (data.get("targets") or {}).items()}
+    for name in targets:
+        data["targets"].setdefault(name, {})
+    if not data["targets"]:
+        raise ConfigError(f"no target is given. Name one with --target. There are: {', '.join(table.columns)}.")
+    for name, target in data["targets"].items():
+        if name not in table.columns:
+            raise ConfigError(f"{table.name} has no column '{name}' to be the target. {did_you_mean(name, table.columns)}")
+        if target.get("task") is None:
+            target["task"] = guess_task(table.cells(name))
+    written = data.get("inputs")
+    data["inputs"] = _written(written, schema, table) if written else _guessed(schema, set(data["targets"]))
+    if not data["inputs"]:
+        raise ConfigError(
+            f"{table.name} has no column to learn from: beside the target all are empty, constant or identifiers. "
+            "Say what a column is with --as COLUMN=MODALITY."
+        )
+    for name, given in data["inputs"].items():
+        columns = [given.get("column", name)] if "columns" not in given else list(given["columns"])
+        for column in columns:
+            if column in data["targets"]:
+                raise ConfigError(f"inputs.{name}: column '{column}' is a target; the answer can't be an input.")
+            if column not in schema.columns:
+                raise ConfigError(f"inputs.{name}: {table.name} has no column '{column}'. {did_you_mean(column, schema.columns)}")
+        if len(columns) == 1:
+            data["inputs"][name] = {**_defaults(given, schema.columns[columns[0]].facts, len(table)), **given}
+    _training(data["training"], len(table))
+    return data
+
+
+def _guessed(schema: Schema, targets: set[str]) -> dict[str, dict[str, Any]]:
+    inputs: dict[str, dict[str, Any]] = {}
+    columns = [c for c in schema.columns.values() if c.name not in targets]
+    for column in columns:
+        if column.modality in {"image", "text", "audio", "video", "vector"}:
+            inputs[column.name] = {"modality": column.modality}
+    if values := [column.name for column in columns if column.modality in VALUES]:
+        name = "columns"
+        while name in inputs:
+            name += "_"
+        inputs[name] = {"modality": "tabular", "columns": values}
+    return inputs
+
+
+def _written(written: Any, schema: Schema, table: Table) -> Any:
+    """Inputs of the user, with the modality of those that name none guessed from their column."""
+    if not isinstance(written, dict):
+        return written
+    inputs = {}
+    for name, value in written.items():
+        value = {} if value is None else value
+        if isinstance(value, dict) and "modality" not in value:
+            column = schema.columns.get(str(value.get("column", name)))
+            if column is not None and column.modality in options.INPUTS:
+                value = {"modality": column.modality, **value}
+            elif "columns" in value:
+                value = {"modality": "tabular", **value}
+        inputs[str(name)] = value
+    parse_config({"inputs": inputs})  # what is written must hold before anything is added to it
+    return inputs
+
+
+def _defaults(given: Mapping[str, Any], facts: Mapping[str, Any], rows: int) -> dict[str, Any]:
+    """What suits this column, for the options of its input that are not written."""
+    modality = given["modality"]
+    if modality == "image":
+        return {"size": _size(facts.get("size"), 64 if rows < 20_000 else 96, patch=given.get("encoder"))}
+    if modality == "video":
+        return {"size": _size(facts.get("size"), 64)}
+    if modality == "audio":
+        rate = int(min(16000, max(8000, facts.get("sample_rate", 16000))))
+        return {"sample_rate": rate, "seconds": round(min(30.0, max(0.1, facts.get("most_seconds", 30.0) * 1.2)), 2)}
+    if modality == "text":
+        return {"encoder": {"type": "bag" if rows < 5000 else "transformer"}}
+    return {}
+
+
+def _size(found: list[int] | None, most: int, patch: Any = None) -> list[int]:
+    """The usual picture's shape, its longer side at most half as much again as `most`, its shorter at most `most`."""
+    height, width = found or [most, most]
+    scale = min(1.0, most / min(height, width), 1.5 * most / max(height, width))
+    step = 8 if min(height, width) * scale >= 32 else 4
+    if isinstance(patch, dict) and patch.get("type") == "vit":
+        step = int(patch.get("patch_size", 8))
+    return [max(step, 16 // step * step, round(side * scale / step) * step) for side in (height, width)]
+
+
+def _training(training: dict[str, Any], rows: int) -> None:
+    """Batches and epochs for 100 rows as for 100,000: some 2,500 steps, no batch below 8 or above 128 rows."""
+    defaults = {
+        "batch_size": 8 if rows < 300 else 16 if rows < 1000 else 32 if rows < 10_000 else 64 if rows < 50_000 else 128
+    }
+    batch = training.get("batch_size") or defaults["batch_size"]
+    steps = max(1, rows // batch) if isinstance(batch, int) and batch > 0 else 1
+    defaults["epochs"] = min(40, max(5, round(2500 / steps)))
+    defaults["learning_rate"] = 1e-3
+    defaults["patience"] = 10
+    for name, value in defaults.items():
+        if training.get(name) is None:
+            training[name] = value
+
+
+def build_readers(config: Config, schema: Schema) -> dict[str, "Reader"]:
+    """A reader for each input, not fitted yet."""
+    from sensorium.data.media_readers import AudioReader, ImageReader, VideoReader
+    from sensorium.data.tabular import TabularReader, VectorReader
+    from sensorium.data.text import TextReader
+    from sensorium.media import Limits
+
+    limits = Limits(**config.limits.model_dump())
+    readers: dict[str, Any] = {}
+    for name, given in config.inputs.items():
+        modality = given.modality
+        if modality == "tabular":
+            kinds = {c: schema.columns[c].modality for c in given.columns}
+            for column, kind in kinds.items():
+                if kind not in VALUES:
+                    raise ConfigError(
+                        f"inputs.{name}: column '{column}' must be one of {', '.join(VALUES)}; it is {kind}. "
+                        f"Say --as {column}=categorical, or leave it out."
+                    )
+            readers[name] = TabularReader(kinds)
+            continue
+        column = given.column or name
+        bag = schema.columns[column].bag
+        if modality == "image":
+            readers[name] = ImageReader(column, bag, limits, size=_pair(given.size))
+        elif modality == "audio":
+            readers[name] = AudioReader(column, bag, limits, sample_rate=given.sample_rate, seconds=given.seconds)
+        elif modality == "video":
+            readers[name] = VideoReader(column, bag, limits, frames=given.frames, size=_pair(given.size))
+        elif modality == "text":
+            readers[name] = TextReader(column, given.vocabulary, given.max_tokens)
+        elif modality == "vector":
+            readers[name] = VectorReader(column)
+        else:
+            readers[name] = TabularReader({column: modality})
+    return readers
+
+
+def restore_readers(config: Config, states: Mapping[str, dict[str, Any]]) -> dict[str, "Reader"]:
+    """The fitted readers of a run folder, from what their `state()` gave."""
+    from sensorium.data.media_readers import AudioReader, ImageReader, VideoReader
+    from sensorium.data.tabular import TabularReader, VectorReader
+    from sensorium.data.text import TextReader
+
+    kinds = {"audio": AudioReader, "image": ImageReader, "text": TextReader, "vector": VectorReader, "video": VideoReader}
+    return {
+        name: kinds.get(given.modality, TabularReader).restore(states[name]) for name, given in config.inputs.items()
+    }
+
+
+def build_model(config: Config, readers: Mapping[str, "Reader"], coders: Mapping[str, TargetCoder]) -> "MultimodalModel":
+    """The network for fitted readers and targets.
+
+    Raises:
+        ConfigError: sizes that don't go together, with the path of the option.
+    """
+    from sensorium import encoders, fusion, heads
+    from sensorium.model import MultimodalModel
+
+    width = config.fusion.width if hasattr(config.fusion, "width") else 128
+    parts = {}
+    for name, given in config.inputs.items():
+        family = encoders.ENCODERS.get(FAMILIES.get(given.modality, given.modality), {})
+        if given.encoder.type not in family:
+            raise ConfigError(f"inputs.{name}.encoder.type: unknown encoder '{given.encoder.type}'. {did_you_mean(given.encoder.type, family)}")
+        sizes = _sizes(given, readers[name])
+        encoder = _make(family[given.encoder.type], given.encoder, f"inputs.{name}.encoder", width=width, **sizes)
+        parts[name] = encoders.Bag(encoder) if getattr(readers[name], "bag", 1) > 1 else encoder
+    kind = config.fusion.type
+    if kind not in fusion.FUSIONS:
+        raise ConfigError(f"fusion.type: unknown fusion '{kind}'. {did_you_mean(kind, fusion.FUSIONS)}")
+    ends = {}
+    for name, coder in coders.items():
+        target = config.targets[name]
+        common = {"width": width, "dropout": target.dropout}
+        weights = coder.class_weights() if target.class_weights == "auto" else None
+        if coder.task == "binary":
+            ends[name] = heads.Binary(**common, positive_weight=None if weights is None else weights[1] / weights[0])
+        elif coder.task == "classification":
+            smooth = target.label_smoothing
+            ends[name] = heads.Classification(len(coder.classes), weights=weights, label_smoothing=smooth, **common)
+        elif coder.task == "multilabel":
+            ends[name] = heads.Multilabel(len(coder.classes), **common)
+        else:
+            ends[name] = heads.Regression(**common)
+    return MultimodalModel(parts, _make(fusion.FUSIONS[kind], config.fusion, "fusion", width=width), ends)
+
+
+def _sizes(given: Any, reader: Any) -> dict[str, Any]:
+    """What an encoder must know of its data."""
+    if given.modality == "text":
+        sizes = {"vocabulary": reader.vocabulary, "max_tokens": reader.max_tokens}
+    elif given.modality == "audio":
+        sizes = {"sample_rate": given.sample_rate}
+    elif given.modality == "video":
+        sizes = {"max_frames": max(given.frames, 64), "size": _pair(given.size)}
+    elif given.modality == "image":
+        sizes = {"size": _pair(given.size)}
+    elif given.modality == "vector":
+        sizes = {"size": reader.size}
+    elif given.encoder.type == "tabular":
+        sizes = {"numeric": reader.numeric, "categories": reader.sizes}
+    elif given.encoder.type == "categorical":
+        sizes = {"categories": reader.sizes[0]}
+    else:
+        sizes = {}
+    return sizes
+
+
+def _make(cls: type, part: Any, path: str, **known: Any) -> Any:
+    """`cls` with the options of `part`, and those of `known` that it takes."""
+    takes = inspect.signature(cls).parameters
+    chosen = {name: value for name, value in part.model_dump().items() if name != "type"}
+    for name in chosen:
+        if name not in takes:
+            raise ConfigError(f"{path}.{name}: unknown key. {did_you_mean(name, takes)}")
+    try:
+        return cls(**{name: value for name, value in known.items() if name in takes} | chosen)
+    except ConfigError as error:
+        raise ConfigError(f"{path}: {error}") from error
+
+
+def _pair(size: int | tuple[int, int] | list[int]) -> tuple[int, int]:
+    return (size, size) if isinstance(size, int) else (int(size[0]), int(size[1]))
