@@ -1,0 +1,1 @@
+"""The classical generation: linear models on hand-made features."""

@@ -1,0 +1,1 @@
+"""Scores with their intervals, and what a fused model must be compared with."""

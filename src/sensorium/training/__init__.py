@@ -1,0 +1,1 @@
+"""The training loop: Lightning's, with what this project adds to it."""

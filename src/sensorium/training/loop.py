@@ -1,0 +1,169 @@
+"""Train a model on rows, with checkpoints to resume from."""
+
+import time
+import warnings
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import lightning
+import torch
+from lightning.pytorch.callbacks import Callback, EarlyStopping, ModelCheckpoint
+from torch.utils.data import DataLoader
+
+from sensorium.config import Training
+from sensorium.data.batches import EpochSampler, Rows, collate
+from sensorium.errors import TrainingError
+from sensorium.model import MultimodalModel
+from sensorium.training.augment import augment
+from sensorium.training.module import NotFinite, TrainingModule
+from sensorium.training.precision import choose_precision
+
+__all__ = ["Trained", "measured_precision", "train"]
+
+
+@dataclass
+class Trained:
+    """What a training came to: the reason it ended, and a row of numbers for each epoch."""
+
+    reason: str
+    history: list[dict[str, float]] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
+
+
+class Watch(Callback):
+    """Keeps the history in the checkpoint, reports progress, and stops when the time is up."""
+
+    def __init__(self, deadline: float | None, report: Callable[[dict[str, Any]], None]):
+        self.deadline, self.report = deadline, report
+        self.history: list[dict[str, float]] = []
+        self.out_of_time = False
+
+    def state_dict(self) -> dict[str, Any]:
+        return {"history": self.history}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        self.history = list(state["history"])
+
+    def on_train_batch_end(self, trainer: Any, module: Any, outputs: Any, batch: Any, index: int) -> None:
+        self.report({"step": trainer.global_step, "epoch": trainer.current_epoch + 1, "loss": float(outputs["loss"])})
+        if self.deadline is not None and time.monotonic() > self.deadline and not trainer.should_stop:
+            self.out_of_time = True
+            trainer.should_stop = True
+            trainer.limit_val_batches = 1.0
+
+    def on_validation_end(self, trainer: Any, module: Any) -> None:
+        if trainer.sanity_checking or trainer.state.fn != "fit":
+            return
+        numbers = {name: float(value) for name, value in trainer.callback_metrics.items()}
+        rate = trainer.optimizers[0].param_groups[0]["lr"]
+        self.history.append({"epoch": trainer.current_epoch + 1, "learning_rate": rate, **numbers})
+
+
+def train(
+    model: MultimodalModel,
+    rows: Rows,
+    valid: Rows,
+    options: Training,
+    folder: Path,
+    modalities: Mapping[str, str],
+    weights: Mapping[str, float],
+    started: float,
+    report: Callable[[dict[str, Any]], None] = lambda _: None,
+    resume: bool = False,
+) -> Trained:
+    """Train `model` in place and leave it with the weights of its best epoch by validation loss.
+
+    Args:
+        model: not trained yet.
+        rows, valid: to learn from, to choose the epoch by.
+        options: of the training, complete.
+        folder: where checkpoints go; one a finished epoch, each replacing the last as a whole.
+        modalities: of each input.
+        weights: of each target's loss.
+        started: `time.monotonic()` when the time limit began to run.
+        report: called after each step with step, epoch, loss and the steps there will be.
+        resume: go on from the checkpoint in `folder`, where there is one.
+
+    Raises:
+        TrainingError: the loss stopped being finite before any epoch ended.
+    """
+    sampler = EpochSampler(len(rows), options.seed)
+    # A last batch of one row has no batch statistics worth the name; its rows come elsewhere in the next epoch's order.
+    drop_last = len(rows) % options.batch_size == 1 and len(rows) > 1
+    loader = DataLoader(
+        rows, options.batch_size, sampler=sampler, collate_fn=partial(collate, rows), drop_last=drop_last
+    )
+    valid_loader = DataLoader(valid, options.batch_size, collate_fn=partial(collate, valid))
+    steps = len(loader) * options.epochs
+    module = TrainingModule(model, options, modalities, weights, steps, started)
+    checkpoints = ModelCheckpoint(folder, filename="best", monitor="valid_loss", save_last=True, enable_version_counter=False)
+    stopping = EarlyStopping("valid_loss", patience=options.patience, check_finite=False)
+    # The probes and the last validation need some of the time too.
+    deadline = None if options.time_limit is None else started + 0.8 * options.time_limit
+    watch = Watch(deadline, lambda told: report({**told, "steps": steps, "epochs": options.epochs}))
+    with warnings.catch_warnings():
+        for text in QUIET:
+            warnings.filterwarnings("ignore", text)
+        trainer = lightning.Trainer(
+            max_epochs=options.epochs,
+            accelerator="auto",
+            devices=1,
+            precision="bf16-mixed" if options.precision == "bf16" else "32-true",
+            gradient_clip_val=options.gradient_clip,
+            callbacks=[watch, checkpoints, stopping],
+            logger=False,
+            enable_progress_bar=False,
+            enable_model_summary=False,
+            num_sanity_val_steps=0,
+            use_distributed_sampler=False,
+        )
+        last = folder / "last.ckpt"
+        reason, notes = "all epochs done", []
+        try:
+            trainer.fit(
+                module, loader, valid_loader, ckpt_path=last if resume and last.exists() else None, weights_only=True
+            )
+        except NotFinite as error:
+            if not last.exists():
+                raise TrainingError(f"training stopped: {error}") from error
+            reason = "the loss was not finite"
+            notes.append(f"training stopped: {error} The weights of the best epoch before are kept.")
+    if watch.out_of_time:
+        reason = "the time limit"
+    elif trainer.should_stop and trainer.current_epoch < options.epochs:
+        reason = f"no better validation loss for {options.patience} epochs"
+    best = folder / "best.ckpt"
+    if best.exists():
+        state = torch.load(best, map_location="cpu", weights_only=True)["state_dict"]
+        model.load_state_dict({name.removeprefix("model."): value for name, value in state.items()})
+    model.cpu().eval()
+    return Trained(reason, watch.history, notes)
+
+
+QUIET = [
+    ".*does not have many workers.*",  # rows are kept in memory: processes would only copy them
+    ".*number of training batches.*smaller than the logging interval.*",  # there is no logger
+    ".*Checkpoint directory.*exists and is not empty.*",  # so it is meant, when resuming
+    ".*GPU available but not used.*",
+    ".*lr_scheduler.step.*",  # Lightning's order under resumed training
+    ".*isinstance.treespec, LeafSpec.*",  # torch's, in Lightning's combined loader
+]
+
+
+def measured_precision(model: MultimodalModel, rows: Rows, options: Training, modalities: Mapping[str, str]) -> str:
+    """The precision that `options.precision` comes to on this machine; the model's weights stay as they are."""
+    count = min(options.batch_size, len(rows))
+    batch = collate(rows, [rows[row] for row in range(count)])
+    saved = {name: value.clone() for name, value in model.state_dict().items()}
+
+    def step() -> None:
+        inputs = augment(batch.inputs, dict(modalities))
+        model.loss(model(inputs), batch.targets).backward()
+
+    chosen = choose_precision(options.precision, step)
+    model.load_state_dict(saved)
+    model.zero_grad(set_to_none=True)
+    return chosen

@@ -1,0 +1,49 @@
+"""32-bit or bf16: decided by the processor's flags and a measurement, never by assumption."""
+
+import time
+from collections.abc import Callable
+
+import torch
+
+__all__ = ["choose_precision", "has_bf16"]
+
+WORTH = 1.2  # bf16 rounds to three digits; it must be this much faster to be taken
+
+
+def has_bf16() -> bool:
+    """Whether the processor multiplies bf16 in hardware (AVX-512 BF16 or AMX) or there is a GPU that does."""
+    if torch.cuda.is_available():
+        return torch.cuda.is_bf16_supported()
+    return bool(torch.ops.mkldnn._is_mkldnn_bf16_supported()) and _flags() & {"avx512_bf16", "amx_bf16"} != set()
+
+
+def _flags() -> set[str]:
+    try:
+        with open("/proc/cpuinfo", encoding="ascii", errors="replace") as file:
+            line = next((line for line in file if line.startswith("flags")), "")
+    except OSError:
+        return set()
+    return set(line.split())
+
+
+def choose_precision(wanted: str, step: Callable[[], None]) -> str:
+    """'32' or 'bf16': as wanted, or for 'auto' the faster one over two steps each, after one to warm up.
+
+    Args:
+        wanted: auto, 32 or bf16.
+        step: forward and backward of one batch; run under autocast for bf16.
+    """
+    if wanted != "auto":
+        return wanted
+    if not has_bf16():
+        return "32"
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    seconds = {}
+    for name in ("32", "bf16"):
+        with torch.autocast(device, dtype=torch.bfloat16, enabled=name == "bf16"):
+            step()
+            start = time.perf_counter()
+            for _ in range(2):
+                step()
+            seconds[name] = time.perf_counter() - start
+    return "bf16" if seconds["32"] > WORTH * seconds["bf16"] else "32"
