@@ -1,0 +1,156 @@
+"""Whether fusion wins: every input alone, linear floors, and the majority, beside the fused score."""
+
+import time
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import torch
+from scipy import sparse
+
+from sensorium.baselines.linear import fit_linear, hand_made
+from sensorium.data.batches import Rows
+from sensorium.data.targets import TargetCoder
+from sensorium.evaluation.metrics import MAIN, score
+from sensorium.model import MultimodalModel
+
+__all__ = ["compare_alone", "majority", "outputs"]
+
+MOST_ROWS = 4000  # training rows for a linear model; more change little and cost much
+
+
+@torch.no_grad()
+def outputs(
+    model: MultimodalModel, rows: Rows, batch_size: int, keep: tuple[str, ...] | None = None
+) -> dict[str, np.ndarray]:
+    """What each head says for all rows: probabilities, or standardised numbers. `keep`: the inputs left present."""
+    model.eval()
+    found: dict[str, list[np.ndarray]] = {name: [] for name in model.targets}
+    for batch in rows.batches(batch_size):
+        inputs = batch.inputs if keep is None else model.drop(batch.inputs, keep)
+        for name, logits in model(inputs).items():
+            head = model.head(name)
+            said = head.probabilities(logits) if hasattr(head, "probabilities") else logits.float()
+            found[name].append(said.numpy())
+    return {name: np.concatenate(parts) for name, parts in found.items()}
+
+
+def scored(coder: TargetCoder, target: tuple[np.ndarray, np.ndarray], output: np.ndarray, resamples: int = 0) -> Any:
+    """The metrics of one target over its filled rows; numbers in the target's own unit."""
+    values, mask = target
+    truth, said = values[mask], output[mask]
+    if coder.task == "regression":
+        truth, said = coder.decode_numbers(truth), coder.decode_numbers(said)
+    return score(coder.task, truth, said, resamples)
+
+
+def majority(coder: TargetCoder, target: tuple[np.ndarray, np.ndarray]) -> dict[str, Any]:
+    """The score of always answering the most frequent class, or the mean."""
+    rows = len(target[0])
+    if coder.task == "regression":
+        said = np.zeros(rows)
+    elif coder.task == "multilabel":
+        said = np.tile(np.array(coder.counts) > 0.5 * max(coder.counts), (rows, 1)).astype(float)
+    else:
+        said = np.tile(np.array(coder.counts) / sum(coder.counts), (rows, 1))
+    return scored(coder, target, said)
+
+
+def compare_alone(
+    model: MultimodalModel, rows: Rows, valid: Rows, coder: TargetCoder, batch_size: int, budget: float
+) -> dict[str, Any]:
+    """Every input by itself, three ways, on the validation rows, for as long as `budget` (seconds) lasts.
+
+    alone: the fused model with the other inputs absent. floors: a linear model on hand-made features of the input,
+    which never saw a network ('all': of all inputs together). probes: a linear model on what the trained encoder gives.
+
+    Returns:
+        {"alone": {input: metrics}, "floors": ..., "probes": ..., "skipped": [what there was no time for]}.
+    """
+    start = time.monotonic()
+    found: dict[str, Any] = {"alone": {}, "floors": {}, "probes": {}, "skipped": []}
+    longest = 0.0
+
+    def run(kind: str, name: str, make: Any) -> None:
+        nonlocal longest
+        began = time.monotonic()
+        if began - start + longest > budget:
+            found["skipped"].append(f"{kind} {name}")
+            return
+        found[kind][name] = make()
+        longest = max(longest, time.monotonic() - began)
+
+    target = valid.targets[coder.name]
+    names = list(model.modalities)
+    for name in names:
+        run("alone", name, lambda name=name: scored(coder, target, outputs(model, valid, batch_size, (name,))[coder.name]))
+    values, mask = rows.targets[coder.name]
+    chosen = np.flatnonzero(mask)
+    if len(chosen) > MOST_ROWS:
+        chosen = np.sort(np.random.default_rng(0).choice(chosen, MOST_ROWS, replace=False))
+    features: dict[str, Any] = {}
+
+    def linear(train: Any, other: Any) -> Any:
+        fitted = fit_linear(coder.task, train, values[chosen])
+        return scored(coder, target, said(coder, fitted, other))
+
+    def floor(name: str) -> Any:
+        train = [rows[int(i)][1][name] for i in chosen]
+        other = [valid[i][1][name] for i in range(len(valid))]
+        features[name] = hand_made(rows.readers[name], train, other)
+        return linear(*features[name])
+
+    for name in names:
+        run("floors", name, lambda name=name: floor(name))
+    if len(names) > 1 and len(features) == len(names):
+        run("floors", "all", lambda: linear(*(sparse.hstack([f[i] for f in features.values()]).tocsr() for i in (0, 1))))
+    slots: list[tuple[np.ndarray, np.ndarray]] = []
+
+    def probe(place: int) -> Any:
+        if not slots:
+            slots.extend((_slots(model, rows, batch_size)[chosen], s) for s in [_slots(model, valid, batch_size)])
+        train, other = slots[0]
+        return linear(train[:, place], other[:, place])
+
+    for place, name in enumerate(names):
+        run("probes", name, lambda place=place: probe(place))
+    return found
+
+
+def said(coder: TargetCoder, fitted: Any, features: Any) -> np.ndarray:
+    """A linear model's answers as a head would give them, a column a class."""
+    if coder.task == "regression":
+        return fitted.predict(features)
+    probabilities = fitted.predict_proba(features)
+    if coder.task == "multilabel":
+        return probabilities
+    full = np.zeros((len(probabilities), len(coder.classes)))
+    full[:, fitted.classes_] = probabilities
+    return full
+
+
+@torch.no_grad()
+def _slots(model: MultimodalModel, rows: Rows, batch_size: int) -> np.ndarray:
+    """What each encoder gives, pooled: (rows, inputs, width)."""
+    model.eval()
+    return np.concatenate([model.fusion.slots(model.encode(b.inputs))[0].numpy() for b in rows.batches(batch_size)])
+
+
+def verdict(coder: TargetCoder, fused: Mapping[str, Any], found: Mapping[str, Any], base: Mapping[str, Any]) -> list[str]:
+    """Warnings where the fused model does not win, in words."""
+    name = MAIN[coder.task]
+    if name not in fused:
+        return []
+    value = fused[name]["value"]
+    warnings = []
+    rivals = [(f"the {kind[:-1]} of '{key}'" if kind != "alone" else f"'{key}' alone", scores[name]["value"])
+              for kind in ("alone", "floors", "probes") for key, scores in found[kind].items() if name in scores]
+    if rivals:
+        best = max(rivals, key=lambda rival: rival[1])
+        if best[1] > value:
+            warnings.append(
+                f"target '{coder.name}': fusion does not win: {name} {value:.3f}, but {best[0]} has {best[1]:.3f}."
+            )
+    if name in base and base[name]["value"] >= value:
+        warnings.append(f"target '{coder.name}': {name} {value:.3f} is no better than always the same answer ({base[name]['value']:.3f}).")
+    return warnings

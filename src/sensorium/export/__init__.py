@@ -1,0 +1,1 @@
+"""What leaves a run: its folder, safe to open anywhere."""

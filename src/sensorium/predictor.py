@@ -1,0 +1,319 @@
+"""The front door: fit, predict, evaluate, save, load."""
+
+import os
+import shutil
+import tempfile
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+import yaml
+from safetensors import SafetensorError
+from safetensors.torch import load as load_tensors
+from safetensors.torch import save as save_tensors
+
+from sensorium.build import build_model, build_readers, complete, restore_readers
+from sensorium.config import Config, dump_config, parse_config, read_config, set_value
+from sensorium.data.batches import Reader, Rows
+from sensorium.data.problems import Problems
+from sensorium.data.schema import Schema, guess_schema
+from sensorium.data.table import Table, read_table, write_atomically, write_table
+from sensorium.data.targets import TargetCoder, fit_target
+from sensorium.errors import ConfigError, DataError, did_you_mean
+from sensorium.evaluation.alone import outputs, scored
+from sensorium.export.archive import FORMAT, check_files, read_json, seal, write_json
+from sensorium.media import Limits
+from sensorium.model import MultimodalModel
+
+__all__ = ["Predictor", "fit", "load", "plan"]
+
+Say = Callable[[str], None]
+
+
+def plan(
+    table: Table,
+    target: str | Sequence[str] | None = None,
+    config: str | os.PathLike[str] | Mapping[str, Any] | None = None,
+    settings: Sequence[str] = (),
+    ignore: Sequence[str] = (),
+    modalities: Mapping[str, str] | None = None,
+) -> tuple[Config, Schema]:
+    """The whole configuration for a table, and its schema: nothing is decoded or trained.
+
+    Args:
+        table: the training rows.
+        target: one column or several; the configuration's targets where left out.
+        config: a YAML file or a dict; what it leaves out is filled in from the table.
+        settings: `key.path=value`, over everything else.
+        ignore, modalities: for `guess_schema`.
+
+    Raises:
+        ConfigError: with every mistake there is.
+    """
+    given = {} if config is None else dict(config) if isinstance(config, Mapping) else read_config(config)
+    parse_config({**given, "inputs": {}})  # mistakes outside the inputs, before anything is looked at
+    schema = guess_schema(table, modalities, ignore)
+    targets = [target] if isinstance(target, str) else list(target or [])
+    data = complete(given, schema, table, targets)
+    for setting in settings:
+        set_value(data, setting)
+    config = parse_config(complete(data, schema, table, targets))
+    return config, schema
+
+
+def fit(
+    table: Any,
+    target: str | Sequence[str] | None = None,
+    *,
+    valid: Any = None,
+    out: str | os.PathLike[str] | None = None,
+    config: str | os.PathLike[str] | Mapping[str, Any] | None = None,
+    settings: Sequence[str] = (),
+    ignore: Sequence[str] = (),
+    modalities: Mapping[str, str] | None = None,
+    media_root: str | os.PathLike[str] | None = None,
+    resume: bool = False,
+    say: Say = lambda _: None,
+    report: Callable[[dict[str, Any]], None] = lambda _: None,
+    **training: Any,
+) -> "Predictor":
+    """Learn to answer `target` from everything else in a table.
+
+    Args:
+        table: anything `read_table` takes.
+        target: the column, or several.
+        valid: rows to choose the best epoch by; a part of `table` where left out.
+        out: the run folder; None keeps the run in memory (see `Predictor.save`).
+        config, settings, ignore, modalities: see `plan`.
+        media_root: where relative paths start; the table's folder where left out.
+        resume: go on where the run in `out` stopped; with nothing there yet, start. A finished run is returned as it is.
+        say, report: called with lines of text, and with numbers after each step.
+        training: options of the section `training`, such as epochs=5, seed=1.
+
+    Raises:
+        SensoriumError: whatever is wrong with the table, the options or the media, before or while training.
+    """
+    from sensorium.training.fit import run_fit  # Lightning is loaded for training alone
+
+    rows = read_table(table, media_root)
+    if training:
+        given = {} if config is None else dict(config) if isinstance(config, Mapping) else read_config(config)
+        config = {**given, "training": {**(given.get("training") or {}), **training}}
+    chosen, schema = plan(rows, target, config, settings, ignore, modalities)
+    valid = None if valid is None else read_table(valid, media_root)
+    if out is not None:
+        folder = Path(out)
+        if (folder / "run.json").exists():
+            if resume:
+                say(f"{folder} is finished; nothing is changed.")
+                return load(folder)
+            raise ConfigError(f"{folder} already holds a run. Take another --out, or delete it; --resume keeps it as it is.")
+        return run_fit(rows, valid, chosen, schema, folder, resume, say, report)
+    with tempfile.TemporaryDirectory() as folder:
+        return run_fit(rows, valid, chosen, schema, Path(folder), False, say, report)
+
+
+def load(folder: str | os.PathLike[str]) -> "Predictor":
+    """The predictor of a run folder. No code from it is run, and neither network nor training rows are needed.
+
+    Raises:
+        DataError: no finished run, made by a newer format, damaged or changed since it was saved.
+    """
+    folder = Path(folder)
+    if not folder.is_dir():
+        raise DataError(f"cannot load {folder}: there is no such folder.")
+    run = read_json(folder / "run.json")
+    if not isinstance(run, dict) or not isinstance(run.get("files"), dict):
+        raise DataError(f"{folder / 'run.json'} is damaged and can't be read. Restore it or fit again.")
+    if run.get("format") != FORMAT:
+        raise DataError(f"{folder} has the format {run.get('format')!r}; this sensorium reads format {FORMAT}.")
+    check_files(folder, run["files"])
+    config = parse_config(yaml.safe_load((folder / "config.yaml").read_text(encoding="utf-8")))
+    schema = Schema.from_json(read_json(folder / "schema.json"))
+    states = read_json(folder / "inputs.json")
+    for name, state in states["readers"].items():
+        if "tokenizer" in state:
+            state["tokenizer"] = (folder / state["tokenizer"]).read_text(encoding="utf-8")
+    readers = restore_readers(config, states["readers"])
+    coders = {name: TargetCoder(**state) for name, state in states["targets"].items()}
+    model = build_model(config, readers, coders)
+    try:
+        model.load_state_dict(load_tensors((folder / "weights.safetensors").read_bytes()))
+    except (SafetensorError, RuntimeError) as error:
+        raise DataError(f"{folder / 'weights.safetensors'} does not fit the configuration of the run.") from error
+    history = pd.read_csv(folder / "history.csv") if (folder / "history.csv").exists() else pd.DataFrame()
+    problems = pd.read_csv(folder / "problems.csv") if (folder / "problems.csv").exists() else pd.DataFrame()
+    return Predictor(config, schema, readers, coders, model.eval(), read_json(folder / "metrics.json"), history, problems, run)
+
+
+class Predictor:
+    """A trained model with everything needed to answer rows. Made by `fit` and `load`.
+
+    Args:
+        config, schema: of the run.
+        readers, coders: fitted on the training rows, by input and by target.
+        model: trained.
+        metrics: what `fit` measured.
+        history: a row an epoch.
+        found: problems of the training rows.
+        run: versions, seed, seconds.
+    """
+
+    def __init__(
+        self,
+        config: Config,
+        schema: Schema,
+        readers: Mapping[str, Reader],
+        coders: Mapping[str, TargetCoder],
+        model: MultimodalModel,
+        metrics: dict[str, Any],
+        history: pd.DataFrame,
+        found: pd.DataFrame,
+        run: dict[str, Any],
+    ):
+        self.config, self.schema, self.readers, self.coders = config, schema, dict(readers), dict(coders)
+        self.model, self.metrics, self.history, self.found, self.run = model, metrics, history, found, run
+        self.problems = Problems()
+
+    def predict(self, rows: Any, media_root: str | os.PathLike[str] | None = None, say: Say = lambda _: None) -> Any:
+        """The answer for each row, in order: a Series for one target, a DataFrame for several."""
+        outputs = self._outputs(read_table(rows, media_root), say)
+        answers = [coder.decode(outputs[name]) for name, coder in self.coders.items()]
+        return answers[0] if len(answers) == 1 else pd.concat(answers, axis=1)
+
+    def predict_proba(
+        self, rows: Any, media_root: str | os.PathLike[str] | None = None, say: Say = lambda _: None
+    ) -> Any:
+        """Probabilities, a column a class: a DataFrame for one target, a dict of them for several.
+
+        Raises:
+            ConfigError: no target is a classification.
+        """
+        outputs = self._outputs(read_table(rows, media_root), say)
+        frames = {
+            name: pd.DataFrame(outputs[name], columns=coder.classes)
+            for name, coder in self.coders.items()
+            if coder.task != "regression"
+        }
+        if not frames:
+            raise ConfigError(f"targets {', '.join(self.coders)} are numbers and have no probabilities; use predict.")
+        return next(iter(frames.values())) if len(self.coders) == 1 else frames
+
+    def answers(self, table: Table, say: Say = lambda _: None) -> pd.DataFrame:
+        """Answers and probabilities side by side, as `sensorium predict` writes them: TARGET, then TARGET_CLASS."""
+        outputs = self._outputs(table, say)
+        parts = []
+        for name, coder in self.coders.items():
+            parts.append(coder.decode(outputs[name]))
+            if coder.task != "regression":
+                parts.append(pd.DataFrame(outputs[name], columns=[f"{name}_{label}" for label in coder.classes]))
+        return pd.concat(parts, axis=1)
+
+    def evaluate(
+        self,
+        rows: Any,
+        media_root: str | os.PathLike[str] | None = None,
+        inputs: Sequence[str] | None = None,
+        say: Say = lambda _: None,
+    ) -> dict[str, Any]:
+        """Metrics on labelled rows, each with its 95 % bootstrap interval.
+
+        Args:
+            rows: with the target columns; rows without a target, or of a class never seen, are left out and counted.
+            media_root: where relative paths start.
+            inputs: only these inputs are left present, as if the others were missing.
+            say: called with warnings.
+
+        Returns:
+            {"metrics": {name: {"value", "low", "high"}}, "rows": used, "left_out": not used}; names are TARGET.METRIC
+            where there are several targets.
+
+        Raises:
+            DataError: a target column is absent, or no row can be scored.
+        """
+        table = read_table(rows, media_root)
+        for name in inputs or ():
+            if name not in self.readers:
+                raise ConfigError(f"unknown input '{name}'. {did_you_mean(name, self.readers)}")
+        metrics: dict[str, Any] = {}
+        used = np.zeros(len(table), dtype=bool)
+        coded = {}
+        for name, coder in self.coders.items():
+            if name not in table.columns:
+                raise DataError(f"{table.name} has no column '{name}' to evaluate against. {did_you_mean(name, table.columns)}")
+            coded[name] = coder.encode(table.cells(name))
+            used |= coded[name][1]
+            if new := coder.unknown(table.cells(name)):
+                say(f"target '{name}': classes never seen in training are left out: {', '.join(new[:5])}.")
+        if not used.any():
+            raise DataError(f"{table.name} has no row with a known value of {', '.join(self.coders)}.")
+        outputs = self._outputs(table, say, None if inputs is None else tuple(inputs))
+        for name, coder in self.coders.items():
+            if not coded[name][1].any():
+                continue
+            found = scored(coder, coded[name], outputs[name], resamples=1000)
+            metrics |= found if len(self.coders) == 1 else {f"{name}.{metric}": value for metric, value in found.items()}
+        return {"metrics": metrics, "rows": int(used.sum()), "left_out": int((~used).sum())}
+
+    def save(self, folder: str | os.PathLike[str]) -> None:
+        """Write the run folder, run.json last: a folder without it is no finished run.
+
+        Raises:
+            ConfigError: the folder already holds a run.
+        """
+        folder = Path(folder)
+        if (folder / "run.json").exists():
+            raise ConfigError(f"{folder} already holds a run. Save to another folder.")
+        folder.mkdir(parents=True, exist_ok=True)
+        states = {name: reader.state() for name, reader in self.readers.items()}
+        for place, state in enumerate(states.values()):
+            if "tokenizer" in state:
+                name = f"tokenizers/{place}.json"  # by number: a column's name may not do as a file's
+                write_atomically(folder / name, state["tokenizer"].encode())
+                state["tokenizer"] = name
+        targets = {name: coder.to_json() for name, coder in self.coders.items()}
+        weights = {name: value.contiguous() for name, value in self.model.state_dict().items()}
+        write_atomically(folder / "config.yaml", dump_config(self.config).encode())
+        write_json(folder / "schema.json", self.schema.to_json())
+        write_json(folder / "inputs.json", {"readers": states, "targets": targets})
+        write_atomically(folder / "weights.safetensors", save_tensors(weights))
+        write_json(folder / "metrics.json", self.metrics)
+        write_table(self.history, folder / "history.csv")
+        write_table(self.found, folder / "problems.csv")
+        write_json(folder / "run.json", {**self.run, "format": FORMAT, "files": seal(folder)})
+
+    def _outputs(self, table: Table, say: Say, keep: tuple[str, ...] | None = None) -> dict[str, np.ndarray]:
+        absent = [c for reader in self.readers.values() for c in reader.columns if c not in table.columns]
+        if len(absent) == sum(len(reader.columns) for reader in self.readers.values()):
+            raise DataError(
+                f"{table.name} has none of the columns that the model reads: {', '.join(sorted(set(absent))[:5])}. "
+                f"It has: {', '.join(table.columns[:5])}."
+            )
+        if absent:
+            say(f"{table.name} lacks the columns {', '.join(absent)}; they count as missing.")
+        self.problems = Problems()
+        rows = Rows(table, self.readers, problems=self.problems)
+        self._check_kinds(rows)
+        found = outputs(self.model, rows, max(self.config.training.batch_size, 32), keep)
+        for column, count in self.problems.by_column().items():
+            first = self.problems.frame().query("column == @column").iloc[0]
+            say(f"column '{column}': {count} cells can't be used, the first in row {first.row}: {first.reason}")
+        return found
+
+    def _check_kinds(self, rows: Rows) -> None:
+        """Refuse a numeric column that holds words: that is another table, not missing values."""
+        from sensorium.data.cells import is_missing
+        from sensorium.data.targets import number
+
+        for name, reader in self.readers.items():
+            for place, column in enumerate(reader.columns):
+                if getattr(reader, "kinds", {}).get(column) != "numeric":
+                    continue
+                filled = [c[place] for c in rows.cells[name][:1000] if not is_missing(c[place])]
+                if filled and all(number(cell) is None for cell in filled) and any(len(str(c)) > 3 for c in filled):
+                    raise DataError(
+                        f"{rows.table.name}, column '{column}': must be numbers, as in training; got {str(filled[0])[:40]!r}."
+                    )
