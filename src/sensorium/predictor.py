@@ -258,6 +258,23 @@ class Predictor:
             metrics |= found if len(self.coders) == 1 else {f"{name}.{metric}": value for metric, value in found.items()}
         return {"metrics": metrics, "rows": int(used.sum()), "left_out": int((~used).sum())}
 
+    def parts(self) -> list[dict[str, Any]]:
+        """The network's parts in order: part, kind, layer (its class), parameters, output (shape, B rows)."""
+        width = self.model.fusion.width
+
+        def row(part: str, kind: str, module: torch.nn.Module, output: str) -> dict[str, Any]:
+            count = sum(parameter.numel() for parameter in module.parameters())
+            return {"part": part, "kind": kind, "layer": type(module).__name__, "parameters": count, "output": output}
+
+        found = []
+        for name in self.model.modalities:
+            found.append(row(name, "encoder", self.model.encoder(name), f"(B, T, {width})"))
+        found.append(row("fusion", "fusion", self.model.fusion, f"(B, {width})"))
+        for name, coder in self.coders.items():
+            outputs = f"(B, {len(coder.classes)})" if coder.task in {"classification", "multilabel"} else "(B,)"
+            found.append(row(name, "head", self.model.head(name), outputs))
+        return found
+
     def save(self, folder: str | os.PathLike[str]) -> None:
         """Write the run folder, run.json last: a folder without it is no finished run.
 

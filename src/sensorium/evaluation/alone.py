@@ -103,7 +103,7 @@ def compare_alone(
     for name in names:
         run("floors", name, lambda name=name: floor(name))
     if len(names) > 1 and len(features) == len(names):
-        run("floors", "all", lambda: linear(*(sparse.hstack([f[i] for f in features.values()]).tocsr() for i in (0, 1))))
+        run("floors", "all", lambda: linear(*(together([f[i] for f in features.values()]) for i in (0, 1))))
     slots: list[tuple[np.ndarray, np.ndarray]] = []
 
     def probe(place: int) -> Any:
@@ -115,6 +115,13 @@ def compare_alone(
     for place, name in enumerate(names):
         run("probes", name, lambda place=place: probe(place))
     return found
+
+
+def together(parts: list[Any]) -> Any:
+    """Features of several inputs side by side; sparse where one of them is (a text's)."""
+    if any(sparse.issparse(part) for part in parts):
+        return sparse.hstack([sparse.csr_array(part) for part in parts]).tocsr()
+    return np.hstack(parts)
 
 
 def said(coder: TargetCoder, fitted: Any, features: Any) -> np.ndarray:

@@ -26,7 +26,7 @@ from sensorium.evaluation.metrics import MAIN
 from sensorium.export.archive import read_json, write_json
 from sensorium.training.loop import measured_precision, train
 
-__all__ = ["run_fit"]
+__all__ = ["rehearse", "run_fit"]
 
 
 def run_fit(
@@ -200,3 +200,27 @@ def _constant(coder: TargetCoder, said: np.ndarray) -> bool:
     if coder.task == "regression":
         return bool(said.std() < 1e-3)
     return bool((said.argmax(1) == said[0].argmax()).all()) if coder.task != "multilabel" else False
+
+
+def rehearse(table: Table, valid: Table | None, config: Config, schema: Schema) -> dict[str, Any]:
+    """Everything of a fit up to one batch's loss and gradient; trains and saves nothing.
+
+    Returns:
+        batch (rows), loss, parameters, and problems (cells of the batch that can't be used).
+    """
+    problems = Problems(strict=config.training.strict)
+    train_table, _, coders = _targets(table, valid, config, Problems())
+    readers = build_readers(config, schema)
+    for reader in readers.values():
+        reader.fit(list(zip(*[train_table.cells(column) for column in reader.columns], strict=True)))
+    model = build_model(config, readers, coders)
+    rows = Rows(train_table.take(range(min(config.training.batch_size, len(train_table)))), readers, coders, problems)
+    batch = next(rows.batches(len(rows)))
+    loss = model.loss(model(batch.inputs), batch.targets, {n: t.weight for n, t in config.targets.items()})
+    loss.backward()
+    return {
+        "batch": len(rows),
+        "loss": float(loss),
+        "parameters": sum(parameter.numel() for parameter in model.parameters()),
+        "problems": len(problems.found),
+    }

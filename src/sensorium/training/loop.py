@@ -1,5 +1,6 @@
 """Train a model on rows, with checkpoints to resume from."""
 
+import logging
 import time
 import warnings
 from collections.abc import Callable, Mapping
@@ -104,6 +105,7 @@ def train(
     # The probes and the last validation need some of the time too.
     deadline = None if options.time_limit is None else started + 0.8 * options.time_limit
     watch = Watch(deadline, lambda told: report({**told, "steps": steps, "epochs": options.epochs}))
+    logging.getLogger("lightning.pytorch").setLevel(logging.ERROR)  # its notes on devices and products
     with warnings.catch_warnings():
         for text in QUIET:
             warnings.filterwarnings("ignore", text)
@@ -112,7 +114,6 @@ def train(
             accelerator="auto",
             devices=1,
             precision="bf16-mixed" if options.precision == "bf16" else "32-true",
-            gradient_clip_val=options.gradient_clip,
             callbacks=[watch, checkpoints, stopping],
             logger=False,
             enable_progress_bar=False,

@@ -64,6 +64,10 @@ class TrainingModule(lightning.LightningModule):
         self.log("train_loss", loss, on_step=False, on_epoch=True, batch_size=len(batch.rows))
         return loss
 
+    def on_before_optimizer_step(self, optimizer: Any) -> None:
+        # Not by Lightning's option: under bf16 it refuses fused optimisers, though nothing is scaled there.
+        torch.nn.utils.clip_grad_norm_(self.parameters(), self.options.gradient_clip)
+
     def validation_step(self, batch: Batch, index: int) -> None:
         loss = self.model.loss(self.model(batch.inputs), batch.targets, self.weights)
         self.log("valid_loss", loss, batch_size=len(batch.rows))

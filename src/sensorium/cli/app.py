@@ -1,0 +1,25 @@
+"""All commands by name."""
+
+import typer
+
+from sensorium.cli.check import check
+from sensorium.cli.diagram import diagram
+from sensorium.cli.evaluate import evaluate
+from sensorium.cli.example import example
+from sensorium.cli.fit import fit
+from sensorium.cli.init import init
+from sensorium.cli.inspect import inspect
+from sensorium.cli.predict import predict
+from sensorium.cli.summary import summary
+
+__all__ = ["app"]
+
+app = typer.Typer(
+    help="One model from everything a table points to.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+for command in (inspect, init, check, fit, evaluate, predict, summary, diagram, example):
+    app.command()(command)

@@ -1,0 +1,42 @@
+"""sensorium check"""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from sensorium.cli.options import As, ConfigFile, Ignore, Json, MediaRoot, Set, TablePath, Target, parse_as, print_json, say
+
+__all__ = ["check"]
+
+
+def check(
+    table: TablePath,
+    target: Target = None,
+    config: ConfigFile = None,
+    setting: Set = None,
+    ignore: Ignore = None,
+    modality: As = None,
+    media_root: MediaRoot = None,
+    valid: Annotated[Path | None, typer.Option("--valid", metavar="TABLE", help="Rows to validate with.")] = None,
+    json: Json = False,
+) -> None:
+    """Try a configuration on TABLE: options, columns, targets, the network's sizes, one batch. Trains nothing.
+
+    Example: sensorium check train.csv --config config.yaml
+    """
+    from sensorium.data.table import read_table
+    from sensorium.predictor import plan
+    from sensorium.training.fit import rehearse
+
+    rows = read_table(table, media_root)
+    chosen, schema = plan(rows, target, config, setting or [], ignore or [], parse_as(modality))
+    say(f"configuration: {len(chosen.inputs)} inputs, {len(chosen.targets)} targets, fusion {chosen.fusion.type}")
+    found = rehearse(rows, None if valid is None else read_table(valid, media_root), chosen, schema)
+    if json:
+        print_json(found)
+        return
+    print(
+        f"one batch of {found['batch']} rows gives a loss of {found['loss']:.3f}; {found['parameters']:,} parameters; "
+        f"{found['problems']} of its cells can't be used. All is well."
+    )

@@ -1,0 +1,29 @@
+"""sensorium example"""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from sensorium.cli.options import Json, print_json
+
+__all__ = ["example"]
+
+
+def example(
+    name: Annotated[str, typer.Argument(metavar="NAME", help="Which one: demo.")],
+    out: Annotated[Path | None, typer.Option("--out", metavar="FOLDER", help="Where; a folder NAME else.")] = None,
+    json: Json = False,
+) -> None:
+    """Make the example NAME: tables and real media files to try everything on.
+
+    Example: sensorium example demo --out demo/
+    """
+    from sensorium.examples import make
+
+    paths = {key: str(path) for key, path in make(name, out or Path(name)).items()}
+    if json:
+        print_json(paths)
+    else:
+        for key, path in paths.items():
+            print(f"{key}: {path}")

@@ -1,0 +1,102 @@
+"""sensorium fit"""
+
+import sys
+import time
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from sensorium.cli.options import As, ConfigFile, Ignore, Json, MediaRoot, Set, TablePath, Target, parse_as, print_json, say
+
+__all__ = ["fit"]
+
+
+def fit(
+    table: TablePath,
+    out: Annotated[Path, typer.Option("--out", metavar="RUN", help="The folder to save the run to.")],
+    target: Target = None,
+    valid: Annotated[Path | None, typer.Option("--valid", metavar="TABLE", help="Rows to validate with.")] = None,
+    config: ConfigFile = None,
+    setting: Set = None,
+    epochs: Annotated[int | None, typer.Option(help="Passes over the rows, at most.")] = None,
+    seed: Annotated[int | None, typer.Option(help="Of weights, order, dropout and split.")] = None,
+    time_limit: Annotated[float | None, typer.Option("--time-limit", metavar="SECONDS", help="Done by then.")] = None,
+    ignore: Ignore = None,
+    modality: As = None,
+    media_root: MediaRoot = None,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on where this command stopped.")] = False,
+    strict: Annotated[bool, typer.Option("--strict", help="A file that can't be read is an error.")] = False,
+    probes: Annotated[bool, typer.Option(help="Score every input alone after training.")] = True,
+    json: Json = False,
+) -> None:
+    """Learn TARGET from everything else in TABLE.
+
+    Example: sensorium fit train.csv --target label --out run/
+    """
+    from sensorium.predictor import fit as learn
+
+    training: dict[str, Any] = {"epochs": epochs, "seed": seed, "time_limit": time_limit}
+    training = {name: value for name, value in training.items() if value is not None}
+    if strict:
+        training["strict"] = True
+    if not probes:
+        training["probes"] = False
+    predictor = learn(
+        table, target, valid=valid, out=out, config=config, settings=setting or [], ignore=ignore or [],
+        modalities=parse_as(modality), media_root=media_root, resume=resume, say=say, report=Progress(), **training,
+    )  # fmt: skip
+    if json:
+        print_json({"run": str(out), **predictor.metrics})
+        return
+    for name, found in predictor.metrics["targets"].items():
+        show(name, found)
+    seconds = predictor.metrics["seconds"]
+    print(
+        f"{predictor.metrics['stopped']}; {seconds['total']:.0f} s, of which {seconds['probes']:.0f} s "
+        f"({seconds['probes'] / seconds['total']:.0%}) on the comparison. Saved to {out}."
+    )
+
+
+def show(name: str, found: dict[str, Any]) -> None:
+    """The fused score beside all it is compared with."""
+    from sensorium.cli.options import table_of
+
+    main = found["main"]
+
+    def cell(scores: dict[str, Any]) -> str:
+        return f"{scores[main]['value']:.3f}" if main in scores else "-"
+
+    fused = found["valid"].get(main)
+    rows = [["fused", f"{fused['value']:.3f}  [{fused['low']:.3f}, {fused['high']:.3f}]" if fused else "-", "", ""]]
+    rows.append(["majority" if main != "r2" else "mean", cell(found["majority"]), "", ""])
+    if "alone" in found:
+        for key in dict.fromkeys([*found["alone"], *found["floors"], *found["probes"]]):
+            kinds = (cell(found[kind].get(key, {})) for kind in ("alone", "probes", "floors"))
+            rows.append([f"{key} alone" if key != "all" else "all, classical", *kinds])
+    table_of([f"{name}: {main} on validation rows", "network", "probe of its encoder", "classical"], rows)
+    if found.get("skipped"):
+        say(f"not compared, for want of time: {', '.join(found['skipped'])}")
+
+
+class Progress:
+    """One line on stderr that tells epoch, loss and the time left; every tenth of the way where stderr is no screen."""
+
+    def __init__(self) -> None:
+        self.start, self.first, self.told = time.monotonic(), 0, -1.0
+
+    def __call__(self, told: dict[str, Any]) -> None:
+        now = time.monotonic()
+        if self.first == 0:
+            self.first, self.start = told["step"], now
+        share = told["step"] / max(1, told["steps"])
+        live = sys.stderr.isatty()
+        if now - self.told < 0.2 if live else share < self.told + 0.1:
+            return
+        self.told = now if live else share
+        done = told["step"] - self.first
+        left = (now - self.start) / done * (told["steps"] - told["step"]) if done else float("nan")
+        line = f"epoch {told['epoch']}/{told['epochs']}  step {told['step']}/{told['steps']}  loss {told['loss']:.3f}"
+        if done:
+            line += f"  {left // 60:.0f}:{left % 60:02.0f} left at most"
+        print(f"\r{line:<90}" if live else line, end="" if live and share < 1 else "\n", file=sys.stderr, flush=True)

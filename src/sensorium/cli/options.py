@@ -1,0 +1,59 @@
+"""Arguments and options that several commands share, and how commands print."""
+
+import json
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from sensorium.errors import ConfigError
+
+__all__ = [
+    "As", "ConfigFile", "Ignore", "Json", "MediaRoot", "RunFolder", "Set", "TablePath", "Target",
+    "parse_as", "print_json", "say", "table_of",
+]  # fmt: skip
+
+TablePath = Annotated[Path, typer.Argument(metavar="TABLE", help="A table: .csv, .tsv, .parquet or .jsonl.")]
+RunFolder = Annotated[Path, typer.Argument(metavar="RUN", help="The folder of a finished fit.")]
+Target = Annotated[list[str] | None, typer.Option("--target", help="The column to learn; may be given several times.")]
+Ignore = Annotated[list[str] | None, typer.Option("--ignore", help="A column to leave out; may be given several times.")]
+As = Annotated[list[str] | None, typer.Option("--as", metavar="COLUMN=MODALITY", help="What a column is: photo=image.")]
+ConfigFile = Annotated[Path | None, typer.Option("--config", help="A YAML file, as `sensorium init` writes it.")]
+Set = Annotated[list[str] | None, typer.Option("--set", metavar="KEY.PATH=VALUE", help="One option over the config.")]
+MediaRoot = Annotated[Path | None, typer.Option("--media-root", help="Where paths in cells start; the table's folder.")]
+Json = Annotated[bool, typer.Option("--json", help="Print JSON alone on stdout.")]
+
+
+def say(line: str) -> None:
+    """A line for people, on stderr."""
+    print(line, file=sys.stderr, flush=True)
+
+
+def print_json(data: Any) -> None:
+    print(json.dumps(data, ensure_ascii=False, indent=1))
+
+
+def parse_as(pairs: list[str] | None) -> dict[str, str]:
+    """`--as photo=image` as a dict; the last '=' counts, since a column's name may hold one."""
+    found = {}
+    for pair in pairs or []:
+        column, equals, modality = pair.rpartition("=")
+        if not equals or not column:
+            raise ConfigError(f"--as must be COLUMN=MODALITY, such as photo=image; got '{pair}'.")
+        found[column] = modality.strip()
+    return found
+
+
+def table_of(head: list[str], rows: list[list[Any]]) -> None:
+    """Print a table for people on stdout."""
+    from rich import box
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(*head, box=box.SIMPLE)
+    for row in rows:
+        table.add_row(*[Text(str(cell)) for cell in row])
+    console = Console(width=None if sys.stdout.isatty() else 140)
+    console.print(table)
