@@ -1,0 +1,143 @@
+"""What is in a table, before anything is learned from it: the facts that `sensorium inspect` shows."""
+
+import hashlib
+from collections import Counter, defaultdict
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from sensorium.data.cells import is_missing, split_bag
+from sensorium.data.schema import MEDIA, Schema
+from sensorium.data.table import Table
+from sensorium.data.targets import guess_task, label, number
+from sensorium.errors import DataError, MediaError, did_you_mean
+from sensorium.media import probe
+
+__all__ = ["audit"]
+
+LISTED = 20  # problems of a column that are named; all are counted
+
+
+def audit(table: Table, schema: Schema, targets: Sequence[str] = (), valid: Table | None = None) -> dict[str, Any]:
+    """Every column's facts, the targets' balance, duplicate media, and columns that give a target away.
+
+    Media files are opened and their headers read; nothing is decoded.
+
+    Returns:
+        {"rows", "columns": [...], "targets": {...}, "duplicates": [...], "leaks": [...], "hints": [...]}, as JSON.
+
+    Raises:
+        DataError: a target that the table lacks.
+    """
+    for name in targets:
+        if name not in table.columns:
+            raise DataError(f"{table.name} has no column '{name}'. {did_you_mean(name, table.columns)}")
+    columns, digests = [], {}
+    for column in schema.columns.values():
+        facts: dict[str, Any] = {
+            "name": column.name, "modality": column.modality, "reason": column.reason, "missing": column.missing,
+            "unique": column.unique, "bag": column.bag, "facts": column.facts, "unreadable": 0, "problems": [],
+        }  # fmt: skip
+        if column.modality in MEDIA:
+            digests[column.name] = _media(table, column.name, facts)
+        columns.append(facts)
+    duplicates = [d for name, found in digests.items() for d in _duplicates(name, found, table, targets)]
+    if valid is not None:
+        for name, found in digests.items():
+            if name in valid.columns:
+                both = set(found) & set(_media(valid, name, {"unreadable": 0, "problems": []}))
+                if both:
+                    duplicates.append({"column": name, "kind": f"also in {valid.name}", "files": len(both)})
+    hints = [
+        f"'{c.name}' has a sound track; to use it add the input {c.name}_sound: {{column: {c.name}, modality: audio}}"
+        for c in schema.of("video")
+        if c.facts.get("has_audio")
+    ]
+    return {
+        "rows": len(table),
+        "columns": columns,
+        "targets": {name: _balance(table.cells(name)) for name in targets},
+        "duplicates": duplicates,
+        "leaks": [leak for name in targets for leak in _leaks(table, schema, name, targets)],
+        "hints": hints,
+    }
+
+
+def _media(table: Table, name: str, facts: dict[str, Any]) -> dict[str, list[int]]:
+    """Probe every file of a column; returns the rows of each content, by its hash."""
+    rows: dict[str, list[int]] = defaultdict(list)
+    sizes, seconds = [], []
+    for row, cell in enumerate(table.cells(name)):
+        for item in split_bag(cell):
+            try:
+                source = table.resolve(item)
+                if isinstance(source, tuple | np.ndarray) or hasattr(source, "getbbox"):
+                    continue  # decoded already
+                info = probe(source)
+                content = source if isinstance(source, bytes) else source.read_bytes()
+            except (MediaError, OSError) as error:
+                facts["unreadable"] += 1
+                if len(facts["problems"]) < LISTED:
+                    facts["problems"].append({"row": table.number(row), "item": str(item)[:200], "reason": str(error)})
+                continue
+            rows[hashlib.sha256(content).hexdigest()].append(row)
+            if info.width:
+                sizes.append((info.height, info.width))
+            if info.seconds:
+                seconds.append(info.seconds)
+    if sizes:
+        facts["sizes"] = {"smallest": list(min(sizes)), "largest": list(max(sizes))}
+    if seconds:
+        low, middle, high = np.quantile(seconds, [0, 0.5, 1])
+        facts["seconds"] = {"shortest": round(low, 3), "median": round(middle, 3), "longest": round(high, 3)}
+    return rows
+
+
+def _duplicates(name: str, found: dict[str, list[int]], table: Table, targets: Sequence[str]) -> list[dict[str, Any]]:
+    repeated = [rows for rows in found.values() if len(set(rows)) > 1]
+    if not repeated:
+        return []
+    notes = [{"column": name, "kind": "the same file in several rows", "files": len(repeated)}]
+    for target in targets:
+        cells = table.cells(target)
+        differ = sum(len({label(cells[row]) for row in rows}) > 1 for rows in repeated)
+        if differ:
+            notes.append({"column": name, "kind": f"the same file with different '{target}'", "files": differ})
+    return notes
+
+
+def _balance(cells: Sequence[Any]) -> dict[str, Any]:
+    filled = [cell for cell in cells if not is_missing(cell)]
+    task = guess_task(cells)
+    found: dict[str, Any] = {"task": task, "missing": len(cells) - len(filled)}
+    if task == "regression":
+        values = np.array([number(cell) for cell in filled])
+        found["quantiles"] = [float(q) for q in np.quantile(values, [0, 0.25, 0.5, 0.75, 1])]
+    else:
+        found["classes"] = dict(Counter(label(c) for cell in filled for c in split_bag(cell)).most_common())
+    return found
+
+
+def _leaks(table: Table, schema: Schema, target: str, targets: Sequence[str]) -> list[dict[str, Any]]:
+    """Columns that alone tell almost every row's target: each value's majority, learned on even rows, asked on odd ones."""
+    if guess_task(table.cells(target)) != "classification":
+        return []
+    truth = [label(cell) for cell in table.cells(target)]
+    usual = Counter(truth).most_common(1)[0][1] / len(truth)
+    leaks = []
+    for column in schema.columns.values():
+        if column.name in targets or column.modality not in {"categorical", "numeric", "boolean", "date", "text"}:
+            continue
+        cells = [None if is_missing(cell) else label(cell) for cell in table.cells(column.name)]
+        votes: dict[Any, Counter[str]] = defaultdict(Counter)
+        for cell, answer in zip(cells[::2], truth[::2], strict=True):
+            votes[cell][answer] += 1
+        asked = [(c, a) for c, a in zip(cells[1::2], truth[1::2], strict=True) if c in votes]
+        right = sum(votes[c].most_common(1)[0][0] == a for c, a in asked)
+        if len(asked) >= 0.5 * len(cells[1::2]) and len(asked) >= 10 and right / len(asked) > max(0.97, usual + 0.02):
+            leaks.append({"column": column.name, "target": target, "accuracy": right / len(asked)})
+        said = [a.lower() in c.lower() for c, a in zip(cells, truth, strict=True) if c is not None and len(a) > 2]
+        if column.modality == "text" and len(said) > 10 and np.mean(said) > 0.9:
+            leaks.append({"column": column.name, "target": target, "names_it": float(np.mean(said))})
+    return leaks
