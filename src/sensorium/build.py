@@ -38,7 +38,9 @@ def complete(data: dict[str, Any], schema: Schema, table: Table, targets: list[s
         raise ConfigError(f"no target is given. Name one with --target. There are: {', '.join(table.columns)}.")
     for name, target in data["targets"].items():
         if name not in table.columns:
-            raise ConfigError(f"{table.name} has no column '{name}' to be the target. {did_you_mean(name, table.columns)}")
+            raise ConfigError(
+                f"{table.name} has no column '{name}' to be the target. {did_you_mean(name, table.columns)}"
+            )
         if target.get("task") is None:
             target["task"] = guess_task(table.cells(name))
     written = data.get("inputs")
@@ -54,7 +56,9 @@ def complete(data: dict[str, Any], schema: Schema, table: Table, targets: list[s
             if column in data["targets"]:
                 raise ConfigError(f"inputs.{name}: column '{column}' is a target; the answer can't be an input.")
             if column not in schema.columns:
-                raise ConfigError(f"inputs.{name}: {table.name} has no column '{column}'. {did_you_mean(column, schema.columns)}")
+                raise ConfigError(
+                    f"inputs.{name}: {table.name} has no column '{column}'. {did_you_mean(column, schema.columns)}"
+                )
         if len(columns) == 1:
             data["inputs"][name] = {**_defaults(given, schema.columns[columns[0]].facts, len(table)), **given}
     _training(data["training"], len(table))
@@ -177,13 +181,21 @@ def restore_readers(config: Config, states: Mapping[str, dict[str, Any]]) -> dic
     from sensorium.data.tabular import TabularReader, VectorReader
     from sensorium.data.text import TextReader
 
-    kinds = {"audio": AudioReader, "image": ImageReader, "text": TextReader, "vector": VectorReader, "video": VideoReader}
+    kinds = {
+        "audio": AudioReader,
+        "image": ImageReader,
+        "text": TextReader,
+        "vector": VectorReader,
+        "video": VideoReader,
+    }
     return {
         name: kinds.get(given.modality, TabularReader).restore(states[name]) for name, given in config.inputs.items()
     }
 
 
-def build_model(config: Config, readers: Mapping[str, "Reader"], coders: Mapping[str, TargetCoder]) -> "MultimodalModel":
+def build_model(
+    config: Config, readers: Mapping[str, "Reader"], coders: Mapping[str, TargetCoder]
+) -> "MultimodalModel":
     """The network for fitted readers and targets.
 
     Raises:
@@ -197,7 +209,9 @@ def build_model(config: Config, readers: Mapping[str, "Reader"], coders: Mapping
     for name, given in config.inputs.items():
         family = encoders.ENCODERS.get(FAMILIES.get(given.modality, given.modality), {})
         if given.encoder.type not in family:
-            raise ConfigError(f"inputs.{name}.encoder.type: unknown encoder '{given.encoder.type}'. {did_you_mean(given.encoder.type, family)}")
+            raise ConfigError(
+                f"inputs.{name}.encoder.type: unknown encoder '{given.encoder.type}'. {did_you_mean(given.encoder.type, family)}"
+            )
         sizes = _sizes(given, readers[name])
         encoder = _make(family[given.encoder.type], given.encoder, f"inputs.{name}.encoder", width=width, **sizes)
         parts[name] = encoders.Bag(encoder) if getattr(readers[name], "bag", 1) > 1 else encoder

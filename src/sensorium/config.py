@@ -224,7 +224,9 @@ class Deep(Options):
 
 
 class Target(Options):
-    task: Literal["classification", "multilabel", "regression"] | None = Field(None, description="what is to be learned")
+    task: Literal["classification", "multilabel", "regression"] | None = Field(
+        None, description="what is to be learned"
+    )
     weight: float = Field(1.0, gt=0, description="this target's share of the loss beside other targets")
     class_weights: Literal["auto", "none"] = Field("auto", description="auto: rare classes count more")
     label_smoothing: float = Field(0.05, ge=0, lt=1, description="share of a class's probability spread over all")
@@ -240,7 +242,9 @@ class Training(Options):
     patience: int | None = Field(None, ge=1, description="epochs without a better validation loss before stopping")
     gradient_clip: float = Field(1.0, gt=0, description="largest norm of the gradient")
     valid_share: float = Field(0.15, gt=0, lt=1, description="share of the rows kept for validation, without --valid")
-    modality_dropout: float = Field(0.15, ge=0, lt=1, description="probability that a row's input is hidden in training")
+    modality_dropout: float = Field(
+        0.15, ge=0, lt=1, description="probability that a row's input is hidden in training"
+    )
     augment: bool = Field(True, description="shift and vary images, clips, sounds and words in training")
     precision: Literal["auto", "32", "bf16"] = Field("auto", description="auto: bf16 where the processor is faster so")
     time_limit: float | None = Field(None, gt=0, description="s; training stops in time to be saved by then")

@@ -1,7 +1,6 @@
 """The front door: fit, predict, evaluate, save, load."""
 
 import os
-import shutil
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -15,17 +14,16 @@ from safetensors import SafetensorError
 from safetensors.torch import load as load_tensors
 from safetensors.torch import save as save_tensors
 
-from sensorium.build import build_model, build_readers, complete, restore_readers
+from sensorium.build import build_model, complete, restore_readers
 from sensorium.config import Config, dump_config, parse_config, read_config, set_value
 from sensorium.data.batches import Reader, Rows
 from sensorium.data.problems import Problems
 from sensorium.data.schema import Schema, guess_schema
 from sensorium.data.table import Table, read_table, write_atomically, write_table
-from sensorium.data.targets import TargetCoder, fit_target
+from sensorium.data.targets import TargetCoder
 from sensorium.errors import ConfigError, DataError, did_you_mean
 from sensorium.evaluation.alone import outputs, scored
 from sensorium.export.archive import FORMAT, check_files, read_json, seal, write_json
-from sensorium.media import Limits
 from sensorium.model import MultimodalModel
 
 __all__ = ["Predictor", "fit", "load", "plan"]
@@ -110,7 +108,9 @@ def fit(
             if resume:
                 say(f"{folder} is finished; nothing is changed.")
                 return load(folder)
-            raise ConfigError(f"{folder} already holds a run. Take another --out, or delete it; --resume keeps it as it is.")
+            raise ConfigError(
+                f"{folder} already holds a run. Take another --out, or delete it; --resume keeps it as it is."
+            )
         return run_fit(rows, valid, chosen, schema, folder, resume, say, report)
     with tempfile.TemporaryDirectory() as folder:
         return run_fit(rows, valid, chosen, schema, Path(folder), False, say, report)
@@ -134,7 +134,7 @@ def load(folder: str | os.PathLike[str]) -> "Predictor":
     config = parse_config(yaml.safe_load((folder / "config.yaml").read_text(encoding="utf-8")))
     schema = Schema.from_json(read_json(folder / "schema.json"))
     states = read_json(folder / "inputs.json")
-    for name, state in states["readers"].items():
+    for state in states["readers"].values():
         if "tokenizer" in state:
             state["tokenizer"] = (folder / state["tokenizer"]).read_text(encoding="utf-8")
     readers = restore_readers(config, states["readers"])
@@ -146,7 +146,9 @@ def load(folder: str | os.PathLike[str]) -> "Predictor":
         raise DataError(f"{folder / 'weights.safetensors'} does not fit the configuration of the run.") from error
     history = pd.read_csv(folder / "history.csv") if (folder / "history.csv").exists() else pd.DataFrame()
     problems = pd.read_csv(folder / "problems.csv") if (folder / "problems.csv").exists() else pd.DataFrame()
-    return Predictor(config, schema, readers, coders, model.eval(), read_json(folder / "metrics.json"), history, problems, run)
+    return Predictor(
+        config, schema, readers, coders, model.eval(), read_json(folder / "metrics.json"), history, problems, run
+    )
 
 
 class Predictor:
@@ -243,7 +245,9 @@ class Predictor:
         coded = {}
         for name, coder in self.coders.items():
             if name not in table.columns:
-                raise DataError(f"{table.name} has no column '{name}' to evaluate against. {did_you_mean(name, table.columns)}")
+                raise DataError(
+                    f"{table.name} has no column '{name}' to evaluate against. {did_you_mean(name, table.columns)}"
+                )
             coded[name] = coder.encode(table.cells(name))
             used |= coded[name][1]
             if new := coder.unknown(table.cells(name)):
@@ -255,7 +259,9 @@ class Predictor:
             if not coded[name][1].any():
                 continue
             found = scored(coder, coded[name], outputs[name], resamples=1000)
-            metrics |= found if len(self.coders) == 1 else {f"{name}.{metric}": value for metric, value in found.items()}
+            metrics |= (
+                found if len(self.coders) == 1 else {f"{name}.{metric}": value for metric, value in found.items()}
+            )
         return {"metrics": metrics, "rows": int(used.sum()), "left_out": int((~used).sum())}
 
     def parts(self) -> list[dict[str, Any]]:

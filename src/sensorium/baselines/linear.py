@@ -1,5 +1,6 @@
 """Hand-made features of an input, and linear models on them: the floor that a network must beat."""
 
+import itertools
 from collections.abc import Sequence
 from typing import Any
 
@@ -26,7 +27,9 @@ def hand_made(reader: Any, train: Sequence[Any], other: Sequence[Any]) -> tuple[
     A missing input is a row of zeros and a last feature that says so.
     """
     if reader.modality == "text":
-        vectorizer = TfidfVectorizer(analyzer=_pairs, min_df=2 if len(train) > 50 else 1, sublinear_tf=True, max_features=20_000)
+        vectorizer = TfidfVectorizer(
+            analyzer=_pairs, min_df=2 if len(train) > 50 else 1, sublinear_tf=True, max_features=20_000
+        )
         try:
             first = vectorizer.fit_transform([[] if ids is None else ids for ids in train])
         except ValueError:  # no token occurs often enough
@@ -54,7 +57,7 @@ def fit_linear(task: str, features: Any, target: np.ndarray) -> Any:
 
 def _pairs(ids: Sequence[int]) -> list[Any]:
     ids = [int(i) for i in ids]
-    return [*ids, *zip(ids, ids[1:], strict=False)]
+    return [*ids, *itertools.pairwise(ids)]
 
 
 def _small(pictures: np.ndarray) -> np.ndarray:

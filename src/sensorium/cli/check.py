@@ -5,7 +5,19 @@ from typing import Annotated
 
 import typer
 
-from sensorium.cli.options import As, ConfigFile, Ignore, Json, MediaRoot, Set, TablePath, Target, parse_as, print_json, say
+from sensorium.cli.options import (
+    As,
+    ConfigFile,
+    Ignore,
+    Json,
+    MediaRoot,
+    Set,
+    TablePath,
+    Target,
+    parse_as,
+    print_json,
+    say,
+)
 
 __all__ = ["check"]
 

@@ -7,7 +7,19 @@ from typing import Annotated, Any
 
 import typer
 
-from sensorium.cli.options import As, ConfigFile, Ignore, Json, MediaRoot, Set, TablePath, Target, parse_as, print_json, say
+from sensorium.cli.options import (
+    As,
+    ConfigFile,
+    Ignore,
+    Json,
+    MediaRoot,
+    Set,
+    TablePath,
+    Target,
+    parse_as,
+    print_json,
+    say,
+)
 
 __all__ = ["fit"]
 

@@ -13,7 +13,9 @@ __all__ = ["init"]
 def init(
     table: TablePath,
     target: Target = None,
-    out: Annotated[Path | None, typer.Option("-o", "--out", metavar="FILE", help="Where to write; stdout else.")] = None,
+    out: Annotated[
+        Path | None, typer.Option("-o", "--out", metavar="FILE", help="Where to write; stdout else.")
+    ] = None,
     ignore: Ignore = None,
     modality: As = None,
     media_root: MediaRoot = None,

@@ -13,7 +13,9 @@ __all__ = ["inspect"]
 def inspect(
     table: TablePath,
     target: Target = None,
-    valid: Annotated[Path | None, typer.Option("--valid", metavar="TABLE", help="Another split, for duplicates.")] = None,
+    valid: Annotated[
+        Path | None, typer.Option("--valid", metavar="TABLE", help="Another split, for duplicates.")
+    ] = None,
     ignore: Ignore = None,
     modality: As = None,
     media_root: MediaRoot = None,
@@ -50,7 +52,9 @@ def inspect(
     for duplicate in found["duplicates"]:
         print(f"duplicates: column '{duplicate['column']}': {duplicate['files']} files: {duplicate['kind']}")
     for leak in found["leaks"]:
-        how = f"alone tells {leak['accuracy']:.0%} of it" if "accuracy" in leak else f"names it in {leak['names_it']:.0%}"
+        how = (
+            f"alone tells {leak['accuracy']:.0%} of it" if "accuracy" in leak else f"names it in {leak['names_it']:.0%}"
+        )
         print(f"warning: column '{leak['column']}' gives '{leak['target']}' away ({how}); leave it out with --ignore")
     for hint in found["hints"]:
         print(f"hint: {hint}")

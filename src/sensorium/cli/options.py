@@ -17,7 +17,9 @@ __all__ = [
 TablePath = Annotated[Path, typer.Argument(metavar="TABLE", help="A table: .csv, .tsv, .parquet or .jsonl.")]
 RunFolder = Annotated[Path, typer.Argument(metavar="RUN", help="The folder of a finished fit.")]
 Target = Annotated[list[str] | None, typer.Option("--target", help="The column to learn; may be given several times.")]
-Ignore = Annotated[list[str] | None, typer.Option("--ignore", help="A column to leave out; may be given several times.")]
+Ignore = Annotated[
+    list[str] | None, typer.Option("--ignore", help="A column to leave out; may be given several times.")
+]
 As = Annotated[list[str] | None, typer.Option("--as", metavar="COLUMN=MODALITY", help="What a column is: photo=image.")]
 ConfigFile = Annotated[Path | None, typer.Option("--config", help="A YAML file, as `sensorium init` writes it.")]
 Set = Annotated[list[str] | None, typer.Option("--set", metavar="KEY.PATH=VALUE", help="One option over the config.")]

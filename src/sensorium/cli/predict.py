@@ -13,7 +13,9 @@ __all__ = ["predict"]
 def predict(
     run: RunFolder,
     table: TablePath,
-    output: Annotated[Path | None, typer.Option("-o", "--output", metavar="FILE", help=".csv, .tsv, .parquet, .jsonl")] = None,
+    output: Annotated[
+        Path | None, typer.Option("-o", "--output", metavar="FILE", help=".csv, .tsv, .parquet, .jsonl")
+    ] = None,
     media_root: MediaRoot = None,
     json: Json = False,
 ) -> None:

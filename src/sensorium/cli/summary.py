@@ -16,5 +16,8 @@ def summary(run: RunFolder, json: Json = False) -> None:
     if json:
         print_json(parts)
         return
-    table_of(["part", "layer", "parameters", "output"], [[p["part"], p["layer"], f"{p['parameters']:,}", p["output"]] for p in parts])
+    table_of(
+        ["part", "layer", "parameters", "output"],
+        [[p["part"], p["layer"], f"{p['parameters']:,}", p["output"]] for p in parts],
+    )
     print(f"{sum(part['parameters'] for part in parts):,} parameters")

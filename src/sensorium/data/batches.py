@@ -67,7 +67,9 @@ class Rows(Dataset):
         self.targets = {name: coder.encode(table.cells(name)) for name, coder in (targets or {}).items()}
         there = set(table.columns)
         self.cells = {
-            name: list(zip(*[table.cells(c) if c in there else [None] * len(table) for c in reader.columns], strict=True))
+            name: list(
+                zip(*[table.cells(c) if c in there else [None] * len(table) for c in reader.columns], strict=True)
+            )
             for name, reader in self.readers.items()
         }
         self.memory, self.kept = memory, {}
@@ -100,9 +102,11 @@ class Rows(Dataset):
         with ThreadPoolExecutor(READING_THREADS) as pool:
             ahead = None
             for start in [*range(0, len(self), size), None]:
-                future = None if start is None else [
-                    pool.submit(self.__getitem__, row) for row in range(start, min(start + size, len(self)))
-                ]
+                future = (
+                    None
+                    if start is None
+                    else [pool.submit(self.__getitem__, row) for row in range(start, min(start + size, len(self)))]
+                )
                 if ahead is not None:
                     yield collate(self, [row.result() for row in ahead])
                 ahead = future

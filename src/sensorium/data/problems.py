@@ -35,7 +35,9 @@ class Problems:
             DataError: `strict`, and this kind of problem is `fatal` under it.
         """
         if self.strict and fatal:
-            raise DataError(f"{table} row {row}, column '{column}': {reason}. Mend it, or leave out --strict: {consequence}")
+            raise DataError(
+                f"{table} row {row}, column '{column}': {reason}. Mend it, or leave out --strict: {consequence}"
+            )
         with self._lock:
             self.found.add(Problem(table, row, column, reason))
 

@@ -98,7 +98,9 @@ def guess_schema(
             raise ConfigError(f"{table.name} has no column '{name}'. {did_you_mean(name, table.columns)}")
     for name, modality in overrides.items():
         if modality not in MODALITIES:
-            raise ConfigError(f"--as {name}={modality}: unknown modality '{modality}'. {did_you_mean(modality, MODALITIES)}")
+            raise ConfigError(
+                f"--as {name}={modality}: unknown modality '{modality}'. {did_you_mean(modality, MODALITIES)}"
+            )
     random = np.random.default_rng(seed)
     rows = np.arange(len(table)) if len(table) <= sample else np.sort(random.choice(len(table), sample, replace=False))
     columns = {}
@@ -131,7 +133,9 @@ def _guess(name: str, cells: Sequence[Any], table: Table, every: Sequence[Any]) 
         kind, count = kinds.most_common(1)[0]
         if count >= 0.5 * len(items):
             return kind, _media_reason(kind, count, items, table)
-    arrays = [c for c in cells if isinstance(c, list | tuple | np.ndarray) or (isinstance(c, str) and c.strip()[:1] == "[")]
+    arrays = [
+        c for c in cells if isinstance(c, list | tuple | np.ndarray) or (isinstance(c, str) and c.strip()[:1] == "[")
+    ]
     if len(arrays) > 0.9 * len(cells):
         sizes = {len(v) for c in arrays if (v := vector(c)) is not None}
         if len(sizes) == 1 and sizes != {1}:

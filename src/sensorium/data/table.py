@@ -126,11 +126,15 @@ def _read_file(path: Path) -> pd.DataFrame:
         raise DataError(f"cannot read {path}: {what}." + (f" Did you mean '{near[0]}'?" if near else ""))
     ending = path.suffix.lower()
     if ending not in READERS:
-        raise DataError(f"cannot read {path.name}: '{ending}' is no table's ending. There are: {', '.join(sorted(READERS))}.")
+        raise DataError(
+            f"cannot read {path.name}: '{ending}' is no table's ending. There are: {', '.join(sorted(READERS))}."
+        )
     try:
         if ending in {".csv", ".tsv"}:
             separator = "\t" if ending == ".tsv" else ","
-            frame = pd.read_csv(path, sep=separator, dtype=str, keep_default_na=False, encoding="utf-8-sig", index_col=False)
+            frame = pd.read_csv(
+                path, sep=separator, dtype=str, keep_default_na=False, encoding="utf-8-sig", index_col=False
+            )
             return frame.astype(object)
         if ending == ".parquet":
             return pq.read_table(path).to_pandas()
@@ -153,7 +157,9 @@ def _from_columns(columns: Mapping[Any, Any]) -> pd.DataFrame:
         if isinstance(values, pd.Series) or (isinstance(values, np.ndarray) and values.ndim == 1):
             frame[name] = pd.Series(values).reset_index(drop=True)
             continue
-        cells = np.empty(len(values), dtype=object)  # element by element: NumPy would unpack pairs, PIL images and lists
+        cells = np.empty(
+            len(values), dtype=object
+        )  # element by element: NumPy would unpack pairs, PIL images and lists
         for i, value in enumerate(values):
             cells[i] = value
         frame[name] = pd.Series(cells)

@@ -99,7 +99,12 @@ class TargetCoder:
         """Classes in `cells` that training never saw, sorted."""
         if self.task == "regression":
             return []
-        names = {n for c in cells if is_filled(c, self.task) for n in (labels(c) if self.task == "multilabel" else [label(c)])}
+        names = {
+            n
+            for c in cells
+            if is_filled(c, self.task)
+            for n in (labels(c) if self.task == "multilabel" else [label(c)])
+        }
         return sorted(names - set(self.classes))
 
     def class_weights(self) -> list[float] | None:
@@ -150,7 +155,9 @@ def fit_target(name: str, cells: Sequence[Any], task: str) -> TargetCoder:
     if task == "regression":
         numbers = np.array([number(cell) for cell in filled])
         if numbers.std() == 0:
-            raise DataError(f"target '{name}' is {numbers[0]:g} in every row; there is nothing to learn. Give rows that differ.")
+            raise DataError(
+                f"target '{name}' is {numbers[0]:g} in every row; there is nothing to learn. Give rows that differ."
+            )
         return TargetCoder(name, "regression", mean=float(numbers.mean()), scale=float(numbers.std()))
     if task == "multilabel":
         rows = [labels(cell) for cell in filled]
@@ -162,7 +169,9 @@ def fit_target(name: str, cells: Sequence[Any], task: str) -> TargetCoder:
     counts = pd.Series([label(cell) for cell in filled], dtype=object).value_counts()
     classes = sorted(counts.index)
     if len(classes) == 1:
-        raise DataError(f"target '{name}' has one class only ('{classes[0]}', {len(filled)} rows); give rows of another class.")
+        raise DataError(
+            f"target '{name}' has one class only ('{classes[0]}', {len(filled)} rows); give rows of another class."
+        )
     if len(classes) > min(MOST_CLASSES, len(filled) // 2):
         raise DataError(
             f"target '{name}' has {len(classes)} classes in {len(filled)} rows. If it is a number, set "
@@ -173,4 +182,6 @@ def fit_target(name: str, cells: Sequence[Any], task: str) -> TargetCoder:
             f"target '{name}': fewer than 2 rows of {len(rare)} classes ({', '.join(rare[:5])}); "
             "a class needs one row to learn from and one to check with. Add rows, or merge or leave out those classes."
         )
-    return TargetCoder(name, "binary" if len(classes) == 2 else "classification", classes, [int(counts[c]) for c in classes])
+    return TargetCoder(
+        name, "binary" if len(classes) == 2 else "classification", classes, [int(counts[c]) for c in classes]
+    )

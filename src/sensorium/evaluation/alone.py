@@ -83,7 +83,11 @@ def compare_alone(
     target = valid.targets[coder.name]
     names = list(model.modalities)
     for name in names:
-        run("alone", name, lambda name=name: scored(coder, target, outputs(model, valid, batch_size, (name,))[coder.name]))
+        run(
+            "alone",
+            name,
+            lambda name=name: scored(coder, target, outputs(model, valid, batch_size, (name,))[coder.name]),
+        )
     values, mask = rows.targets[coder.name]
     chosen = np.flatnonzero(mask)
     if len(chosen) > MOST_ROWS:
@@ -143,15 +147,21 @@ def _slots(model: MultimodalModel, rows: Rows, batch_size: int) -> np.ndarray:
     return np.concatenate([model.fusion.slots(model.encode(b.inputs))[0].numpy() for b in rows.batches(batch_size)])
 
 
-def verdict(coder: TargetCoder, fused: Mapping[str, Any], found: Mapping[str, Any], base: Mapping[str, Any]) -> list[str]:
+def verdict(
+    coder: TargetCoder, fused: Mapping[str, Any], found: Mapping[str, Any], base: Mapping[str, Any]
+) -> list[str]:
     """Warnings where the fused model does not win, in words."""
     name = MAIN[coder.task]
     if name not in fused:
         return []
     value = fused[name]["value"]
     warnings = []
-    rivals = [(f"the {kind[:-1]} of '{key}'" if kind != "alone" else f"'{key}' alone", scores[name]["value"])
-              for kind in ("alone", "floors", "probes") for key, scores in found[kind].items() if name in scores]
+    rivals = [
+        (f"the {kind[:-1]} of '{key}'" if kind != "alone" else f"'{key}' alone", scores[name]["value"])
+        for kind in ("alone", "floors", "probes")
+        for key, scores in found[kind].items()
+        if name in scores
+    ]
     if rivals:
         best = max(rivals, key=lambda rival: rival[1])
         if best[1] > value:
@@ -159,5 +169,7 @@ def verdict(coder: TargetCoder, fused: Mapping[str, Any], found: Mapping[str, An
                 f"target '{coder.name}': fusion does not win: {name} {value:.3f}, but {best[0]} has {best[1]:.3f}."
             )
     if name in base and base[name]["value"] >= value:
-        warnings.append(f"target '{coder.name}': {name} {value:.3f} is no better than always the same answer ({base[name]['value']:.3f}).")
+        warnings.append(
+            f"target '{coder.name}': {name} {value:.3f} is no better than always the same answer ({base[name]['value']:.3f})."
+        )
     return warnings

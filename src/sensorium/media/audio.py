@@ -59,7 +59,9 @@ def from_array(wave: np.ndarray, rate: float) -> tuple[np.ndarray, float]:
     """A wave in memory, scaled to -1..1, channels last."""
     wave = np.asarray(wave)
     if wave.ndim not in {1, 2} or not rate > 0:
-        raise MediaError(f"a wave must be (samples,) or (samples, channels) with a rate above 0; got {wave.shape}, {rate}")
+        raise MediaError(
+            f"a wave must be (samples,) or (samples, channels) with a rate above 0; got {wave.shape}, {rate}"
+        )
     if np.issubdtype(wave.dtype, np.integer):
         wave = wave / float(np.iinfo(wave.dtype).max)
     if wave.ndim == 2 and wave.shape[0] < wave.shape[1] and wave.shape[0] <= 8:

@@ -41,7 +41,9 @@ def read_image(source: ImageSource, size: tuple[int, int], limits: Limits = LIMI
     check_pixels(image.width, image.height, limits)
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # of Pillow, on damaged EXIF and palettes: the picture is there all the same
+            warnings.simplefilter(
+                "ignore"
+            )  # of Pillow, on damaged EXIF and palettes: the picture is there all the same
             if not isinstance(source, np.ndarray | Image.Image):
                 image.draft("RGB", (width, height))
                 image.load()

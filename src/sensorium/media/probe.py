@@ -126,7 +126,9 @@ def open_container(source: bytes | Path) -> "av.container.InputContainer":
     except (av.FFmpegError, ValueError, OSError) as error:
         early = "moov atom not found" in str(error) or isinstance(error, av.EOFError)
         ends = kind in {"audio", "video"} and (early or isinstance(error, av.InvalidDataError))
-        raise MediaError("the file ends early or its header is damaged" if ends else "it is not a media file") from error
+        raise MediaError(
+            "the file ends early or its header is damaged" if ends else "it is not a media file"
+        ) from error
 
 
 def _looks_like_text(source: bytes | Path) -> bool:

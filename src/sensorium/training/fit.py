@@ -147,7 +147,9 @@ def _with_target(table: Table, config: Config, problems: Problems) -> Table:
         filled |= np.array([is_filled(cell, target.task) for cell in table.cells(name)])
     for row in np.flatnonzero(~filled):
         name = next(iter(config.targets))
-        problems.add(table.name, table.number(int(row)), name, "the target is empty; the row is left out", "", fatal=False)
+        problems.add(
+            table.name, table.number(int(row)), name, "the target is empty; the row is left out", "", fatal=False
+        )
     if not filled.any():
         raise DataError(f"{table.name} has a value of {', '.join(config.targets)} in none of its {len(table)} rows.")
     return table if filled.all() else table.take(np.flatnonzero(filled))

@@ -100,7 +100,9 @@ def train(
     valid_loader = DataLoader(valid, options.batch_size, collate_fn=partial(collate, valid))
     steps = len(loader) * options.epochs
     module = TrainingModule(model, options, modalities, weights, steps, started)
-    checkpoints = ModelCheckpoint(folder, filename="best", monitor="valid_loss", save_last=True, enable_version_counter=False)
+    checkpoints = ModelCheckpoint(
+        folder, filename="best", monitor="valid_loss", save_last=True, enable_version_counter=False
+    )
     stopping = EarlyStopping("valid_loss", patience=options.patience, check_finite=False)
     # The probes and the last validation need some of the time too.
     deadline = None if options.time_limit is None else started + 0.8 * options.time_limit
