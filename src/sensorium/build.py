@@ -4,8 +4,7 @@ import inspect
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from sensorium import config as options
-from sensorium.config import Config, parse_config
+from sensorium.config import INPUTS, Config, parse_config
 from sensorium.data.schema import Schema
 from sensorium.data.table import Table
 from sensorium.data.targets import TargetCoder, guess_task
@@ -88,7 +87,7 @@ def _written(written: Any, schema: Schema, table: Table) -> Any:
         value = {} if value is None else value
         if isinstance(value, dict) and "modality" not in value:
             column = schema.columns.get(str(value.get("column", name)))
-            if column is not None and column.modality in options.INPUTS:
+            if column is not None and column.modality in INPUTS:
                 value = {"modality": column.modality, **value}
             elif "columns" in value:
                 value = {"modality": "tabular", **value}

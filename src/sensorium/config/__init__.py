@@ -1,0 +1,16 @@
+"""Configuration. Nothing else parses it."""
+
+from sensorium.config.options import ENCODERS, FUSIONS, INPUTS, Config, Training
+from sensorium.config.parse import dump_config, parse_config, read_config, set_value
+
+__all__ = [
+    "ENCODERS",
+    "FUSIONS",
+    "INPUTS",
+    "Config",
+    "Training",
+    "dump_config",
+    "parse_config",
+    "read_config",
+    "set_value",
+]
