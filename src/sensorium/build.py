@@ -179,6 +179,7 @@ def restore_readers(config: Config, states: Mapping[str, dict[str, Any]]) -> dic
     from sensorium.data.media_readers import AudioReader, ImageReader, VideoReader
     from sensorium.data.tabular import TabularReader, VectorReader
     from sensorium.data.text import TextReader
+    from sensorium.media import Limits
 
     kinds = {
         "audio": AudioReader,
@@ -187,8 +188,12 @@ def restore_readers(config: Config, states: Mapping[str, dict[str, Any]]) -> dic
         "vector": VectorReader,
         "video": VideoReader,
     }
+    limits = {"limits": Limits(**config.limits.model_dump())}
     return {
-        name: kinds.get(given.modality, TabularReader).restore(states[name]) for name, given in config.inputs.items()
+        name: kinds.get(given.modality, TabularReader).restore(
+            states[name], **(limits if given.modality in {"audio", "image", "video"} else {})
+        )
+        for name, given in config.inputs.items()
     }
 
 

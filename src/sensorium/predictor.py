@@ -1,6 +1,7 @@
 """The front door: fit, predict, evaluate, save, load."""
 
 import os
+import shutil
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -17,10 +18,11 @@ from safetensors.torch import save as save_tensors
 from sensorium.build import build_model, complete, restore_readers
 from sensorium.config import Config, dump_config, parse_config, read_config, set_value
 from sensorium.data.batches import Reader, Rows
+from sensorium.data.cells import is_missing
 from sensorium.data.problems import Problems
 from sensorium.data.schema import Schema, guess_schema
 from sensorium.data.table import Table, read_table, write_atomically, write_table
-from sensorium.data.targets import TargetCoder
+from sensorium.data.targets import TargetCoder, number
 from sensorium.errors import ConfigError, DataError, did_you_mean
 from sensorium.evaluation.alone import outputs, scored
 from sensorium.export.archive import FORMAT, check_files, read_json, seal, write_json
@@ -94,7 +96,7 @@ def fit(
     Raises:
         SensoriumError: whatever is wrong with the table, the options or the media, before or while training.
     """
-    from sensorium.training.fit import run_fit  # Lightning is loaded for training alone
+    from sensorium.training.fit import run_fit  # here: Lightning is loaded for training alone
 
     rows = read_table(table, media_root)
     if training:
@@ -111,9 +113,14 @@ def fit(
             raise ConfigError(
                 f"{folder} already holds a run. Take another --out, or delete it; --resume keeps it as it is."
             )
-        return run_fit(rows, valid, chosen, schema, folder, resume, say, report)
+        checkpoints = folder / "checkpoints"
+        fitted = run_fit(rows, valid, chosen, schema, checkpoints, resume, say, report)
+        predictor = Predictor(chosen, schema, *fitted)
+        predictor.save(folder)
+        shutil.rmtree(checkpoints)
+        return predictor
     with tempfile.TemporaryDirectory() as folder:
-        return run_fit(rows, valid, chosen, schema, Path(folder), False, say, report)
+        return Predictor(chosen, schema, *run_fit(rows, valid, chosen, schema, Path(folder), False, say, report))
 
 
 def load(folder: str | os.PathLike[str]) -> "Predictor":
@@ -319,24 +326,20 @@ class Predictor:
             say(f"{table.name} lacks the columns {', '.join(absent)}; they count as missing.")
         self.problems = Problems()
         rows = Rows(table, self.readers, problems=self.problems)
-        self._check_kinds(rows)
+        check_numbers(rows)
         found = outputs(self.model, rows, max(self.config.training.batch_size, 32), keep)
-        for column, count in self.problems.by_column().items():
-            first = self.problems.frame().query("column == @column").iloc[0]
-            say(f"column '{column}': {count} cells can't be used, the first in row {first.row}: {first.reason}")
+        for line in self.problems.lines():
+            say(line)
         return found
 
-    def _check_kinds(self, rows: Rows) -> None:
-        """Refuse a numeric column that holds words: that is another table, not missing values."""
-        from sensorium.data.cells import is_missing
-        from sensorium.data.targets import number
 
-        for name, reader in self.readers.items():
-            for place, column in enumerate(reader.columns):
-                if getattr(reader, "kinds", {}).get(column) != "numeric":
-                    continue
-                filled = [c[place] for c in rows.cells[name][:1000] if not is_missing(c[place])]
-                if filled and all(number(cell) is None for cell in filled) and any(len(str(c)) > 3 for c in filled):
-                    raise DataError(
-                        f"{rows.table.name}, column '{column}': must be numbers, as in training; got {str(filled[0])[:40]!r}."
-                    )
+def check_numbers(rows: Rows) -> None:
+    """Refuse a numeric column that holds words: that is another table, not missing values."""
+    for name, reader in rows.readers.items():
+        for place, column in enumerate(reader.columns):
+            if getattr(reader, "kinds", {}).get(column) != "numeric":
+                continue
+            filled = [c[place] for c in rows.cells[name][:1000] if not is_missing(c[place])]
+            if filled and all(number(cell) is None for cell in filled) and any(len(str(c)) > 3 for c in filled):
+                got = str(filled[0])[:40]
+                raise DataError(f"{rows.table.name}, column '{column}': must be numbers, as in training; got {got!r}.")

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
@@ -9,12 +10,10 @@ import torch
 from torch import Tensor
 from torch.utils.data import Dataset, Sampler
 
-from sensorium.data.media_readers import PartlyBroken
 from sensorium.data.problems import Problems
 from sensorium.data.table import Table
 from sensorium.data.targets import TargetCoder
 from sensorium.encoders.features import Input
-from sensorium.errors import DataError
 
 __all__ = ["Batch", "EpochSampler", "Reader", "Rows", "collate"]
 
@@ -28,7 +27,7 @@ class Reader(Protocol):
     columns: tuple[str, ...]
 
     def fit(self, rows: Sequence[Sequence[Any]]) -> None: ...
-    def read(self, cells: Sequence[Any], resolve: Callable[[Any], Any]) -> Any: ...
+    def read(self, cells: Sequence[Any], resolve: Callable[[Any], Any], note: Callable[[str, str], None]) -> Any: ...
     def collate(self, items: Sequence[Any]) -> tuple[np.ndarray, np.ndarray]: ...
     def state(self) -> dict[str, Any]: ...
 
@@ -113,17 +112,8 @@ class Rows(Dataset):
 
     def _read(self, name: str, row: int) -> Any:
         reader = self.readers[name]
-        try:
-            return reader.read(self.cells[name][row], self.table.resolve)
-        except PartlyBroken as error:
-            self._note(row, reader.columns[0], str(error))
-            return error.found or None
-        except DataError as error:
-            self._note(row, reader.columns[0], str(error))
-            return None
-
-    def _note(self, row: int, column: str, reason: str) -> None:
-        self.problems.add(self.table.name, self.table.number(row), column, reason, "the row is used without it.")
+        note = partial(self.problems.add, self.table.name, self.table.number(row), reader.columns[0])
+        return reader.read(self.cells[name][row], self.table.resolve, note)
 
 
 def size(item: Any) -> int:

@@ -13,6 +13,8 @@ from sensorium.media import Limits, read_audio, read_image, read_video
 
 __all__ = ["AudioReader", "ImageReader", "VideoReader"]
 
+Note = Callable[[str, str], None]  # kind of problem, reason
+
 
 class MediaReader:
     """A column of media files; what one file becomes is the subclass's `decode`.
@@ -33,24 +35,21 @@ class MediaReader:
     def fit(self, rows: Sequence[Sequence[Any]]) -> None:
         """Nothing is learned from the rows: sizes and rates come from the configuration."""
 
-    def decode(self, source: Any) -> np.ndarray:
+    def decode(self, source: Any, note: Note) -> np.ndarray:
         raise NotImplementedError
 
-    def read(self, cells: Sequence[Any], resolve: Callable[[Any], Any]) -> list[np.ndarray] | None:
-        """The files of a cell, decoded; None where it names none.
-
-        Raises:
-            PartlyBroken: a file can't be read; those that can are in its `found`.
-        """
+    def read(self, cells: Sequence[Any], resolve: Callable[[Any], Any], note: Note) -> list[np.ndarray] | None:
+        """The files of a cell, decoded; None where there are none. What can't be read is noted and left out."""
         (cell,) = cells
-        found, faults = [], []
-        for item in split_bag(cell)[: self.bag]:
+        files = split_bag(cell)
+        found = []
+        for item in files[: self.bag]:
             try:
-                found.append(self.decode(resolve(item)))
+                found.append(self.decode(resolve(item), note))
             except MediaError as error:
-                faults.append(f"cannot read {named(item)} as {self.modality}: {error}")
-        if faults:
-            raise PartlyBroken("; ".join(faults), found)
+                note("broken", f"cannot read {named(item)} as {self.modality}: {error}")
+        if len(files) > self.bag:
+            note("cut", f"it names {len(files)} files, and at most {self.bag} were in a training row")
         return found or None
 
     def collate(self, items: Sequence[list[np.ndarray] | None]) -> tuple[np.ndarray, np.ndarray]:
@@ -72,17 +71,9 @@ class MediaReader:
         return {"column": self.columns[0], "bag": self.bag, **self.options}
 
     @classmethod
-    def restore(cls, state: dict[str, Any]) -> "MediaReader":
+    def restore(cls, state: dict[str, Any], limits: Limits | None = None) -> "MediaReader":
         options = dict(state)
-        return cls(options.pop("column"), options.pop("bag"), **options)
-
-
-class PartlyBroken(MediaError):
-    """Some files of a cell can't be read; `found` holds those that can."""
-
-    def __init__(self, reason: str, found: list[np.ndarray]):
-        super().__init__(reason)
-        self.found = found
+        return cls(options.pop("column"), options.pop("bag"), limits, **options)
 
 
 def named(item: Any) -> str:
@@ -95,7 +86,7 @@ class ImageReader(MediaReader):
 
     modality = "image"
 
-    def decode(self, source: Any) -> np.ndarray:
+    def decode(self, source: Any, note: Note) -> np.ndarray:
         return read_image(source, tuple(self.options["size"]), self.limits)
 
     def stack(self, files: Sequence[np.ndarray | None]) -> tuple[np.ndarray, np.ndarray]:
@@ -109,8 +100,13 @@ class AudioReader(MediaReader):
 
     modality = "audio"
 
-    def decode(self, source: Any) -> np.ndarray:
-        return read_audio(source, self.options["sample_rate"], self.options["seconds"], self.limits)
+    def decode(self, source: Any, note: Note) -> np.ndarray:
+        rate, seconds = self.options["sample_rate"], self.options["seconds"]
+        wave = read_audio(source, rate, None if seconds is None else seconds + 1 / rate, self.limits)
+        if seconds is not None and len(wave) > (most := max(1, int(seconds * rate))):
+            note("cut", f"the recording is longer than {seconds:g} s")
+            wave = wave[:most]
+        return wave
 
     def stack(self, files: Sequence[np.ndarray | None]) -> tuple[np.ndarray, np.ndarray]:
         return pad(files, np.float32)  # (B, samples), (B, samples)
@@ -121,7 +117,7 @@ class VideoReader(MediaReader):
 
     modality = "video"
 
-    def decode(self, source: Any) -> np.ndarray:
+    def decode(self, source: Any, note: Note) -> np.ndarray:
         return read_video(source, self.options["frames"], tuple(self.options["size"]), self.limits)
 
     def stack(self, files: Sequence[np.ndarray | None]) -> tuple[np.ndarray, np.ndarray]:

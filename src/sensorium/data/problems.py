@@ -12,12 +12,19 @@ __all__ = ["Problem", "Problems"]
 
 @dataclass(frozen=True, order=True)
 class Problem:
-    """One cell that could not be used. `row` is counted from 1, as `Table.number`."""
+    """One cell that could not be used as it is. `row` is counted from 1, as `Table.number`.
+
+    kind: broken (the input is missing from the row), cut (its end is left out), no target (the row is left out).
+    """
 
     table: str
     row: int
     column: str
+    kind: str
     reason: str
+
+
+WORDS = {"broken": "without it, as missing", "cut": "cut short", "no target": "left out"}
 
 
 @dataclass
@@ -28,24 +35,30 @@ class Problems:
     found: set[Problem] = field(default_factory=set)
     _lock: Lock = field(default_factory=Lock, repr=False)
 
-    def add(self, table: str, row: int, column: str, reason: str, consequence: str, fatal: bool = True) -> None:
+    def add(self, table: str, row: int, column: str, kind: str, reason: str) -> None:
         """Note a problem.
 
         Raises:
-            DataError: `strict`, and this kind of problem is `fatal` under it.
+            DataError: `strict`, and it is a broken input.
         """
-        if self.strict and fatal:
+        if self.strict and kind == "broken":
             raise DataError(
-                f"{table} row {row}, column '{column}': {reason}. Mend it, or leave out --strict: {consequence}"
+                f"{table} row {row}, column '{column}': {reason}. Mend it, or leave out strict: "
+                "the row is then used without it."
             )
         with self._lock:
-            self.found.add(Problem(table, row, column, reason))
+            self.found.add(Problem(table, row, column, kind, reason))
 
     def frame(self) -> pd.DataFrame:
         """All of them, by table, row and column."""
         rows = [vars(problem) for problem in sorted(self.found)]
-        return pd.DataFrame(rows, columns=["table", "row", "column", "reason"])
+        return pd.DataFrame(rows, columns=["table", "row", "column", "kind", "reason"])
 
-    def by_column(self) -> dict[str, int]:
-        counts = self.frame()["column"].value_counts()
-        return {str(name): int(count) for name, count in counts.items()}
+    def lines(self) -> list[str]:
+        """A line for people for each column and kind of problem: how many, and the first."""
+        lines = []
+        for (column, kind), group in self.frame().groupby(["column", "kind"]):
+            first = group.iloc[0]
+            rows = f"{len(group)} row{'s' * (len(group) > 1)}"
+            lines.append(f"column '{column}': {rows} {WORDS[kind]}, the first in row {first.row}: {first.reason}.")
+        return lines

@@ -2,7 +2,7 @@
 
 import math
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -75,7 +75,7 @@ class TabularReader:
             self.scale = np.sqrt((np.where(known, raw - self.mean, 0.0) ** 2).sum(0) / count)
         self.scale[self.scale < 1e-12] = 1.0
 
-    def read(self, cells: Sequence[Any], resolve: Any = None) -> np.ndarray | None:
+    def read(self, cells: Sequence[Any], resolve: Any, note: Callable[[str, str], None]) -> np.ndarray | None:
         """Features (numeric + categorical,) with NaN where a cell is empty; None where all are."""
         numbers = (np.array(self._numbers(cells), dtype=np.float64) - self.mean) / self.scale
         codes = []
@@ -157,20 +157,16 @@ class VectorReader:
         self.mean, self.scale = rows_of_size.mean(0), rows_of_size.std(0)
         self.scale[self.scale < 1e-12] = 1.0
 
-    def read(self, cells: Sequence[Any], resolve: Any = None) -> np.ndarray | None:
-        """Standardised numbers (size,), or None.
-
-        Raises:
-            DataError: not numbers, or another count of them than in training.
-        """
+    def read(self, cells: Sequence[Any], resolve: Any, note: Callable[[str, str], None]) -> np.ndarray | None:
+        """Standardised numbers (size,); None where there are none, or another count of them than in training."""
         (cell,) = cells
         if is_missing(cell):
             return None
         value = vector(cell)
-        if value is None:
-            raise DataError(f"must be a vector of {self.size} numbers; got {cell!r:.60}")
-        if len(value) != self.size:
-            raise DataError(f"must be a vector of {self.size} numbers; got {len(value)}")
+        if value is None or len(value) != self.size:
+            got = f"{cell!r:.60}" if value is None else len(value)
+            note("broken", f"must be a vector of {self.size} numbers; got {got}")
+            return None
         return ((value - self.mean) / self.scale).astype(np.float32)
 
     def collate(self, items: Sequence[np.ndarray | None]) -> tuple[np.ndarray, np.ndarray]:

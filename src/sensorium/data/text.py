@@ -1,6 +1,6 @@
 """Texts to token ids: a byte-pair encoding learned on the training rows, any language."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -41,7 +41,7 @@ class TextReader:
     Args:
         column: its name.
         vocabulary: entries at most; None: 1,000 and more with the number of texts, 16,000 at most.
-        max_tokens: longer texts are cut, and `cut` counts them; None: what 98 % of the training texts need.
+        max_tokens: longer texts are cut, and noted; None: what 98 % of the training texts need.
     """
 
     modality = "text"
@@ -49,7 +49,6 @@ class TextReader:
     def __init__(self, column: str, vocabulary: int | None = None, max_tokens: int | None = None):
         self.columns, self.vocabulary, self.max_tokens = (column,), vocabulary, max_tokens
         self.tokenizer: Tokenizer | None = None
-        self.cut = 0
 
     def fit(self, rows: Sequence[Sequence[Any]]) -> None:
         texts = [as_text(cell) for (cell,) in rows if not is_missing(cell)]
@@ -60,13 +59,14 @@ class TextReader:
             lengths = [len(code.ids) for code in self.tokenizer.encode_batch(texts[:5000])]
             self.max_tokens = int(np.clip(np.quantile(lengths, 0.98) if lengths else 8, 8, LONGEST))
 
-    def read(self, cells: Sequence[Any], resolve: Any = None) -> np.ndarray | None:
+    def read(self, cells: Sequence[Any], resolve: Any, note: Callable[[str, str], None]) -> np.ndarray | None:
         """Token ids (tokens,), or None where there is no text."""
         (cell,) = cells
         if is_missing(cell):
             return None
         ids = self.tokenizer.encode(as_text(cell)).ids
-        self.cut += len(ids) > self.max_tokens
+        if len(ids) > self.max_tokens:
+            note("cut", f"the text has {len(ids)} tokens, more than {self.max_tokens}")
         return np.asarray(ids[: self.max_tokens] or [UNKNOWN], dtype=np.int64)
 
     def collate(self, items: Sequence[np.ndarray | None]) -> tuple[np.ndarray, np.ndarray]:

@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -14,7 +14,7 @@ import torch
 
 from sensorium.build import build_model, build_readers
 from sensorium.config import Config
-from sensorium.data.batches import Rows
+from sensorium.data.batches import Reader, Rows
 from sensorium.data.problems import Problems
 from sensorium.data.schema import Schema
 from sensorium.data.split import split_rows
@@ -24,9 +24,22 @@ from sensorium.errors import DataError, did_you_mean
 from sensorium.evaluation.alone import compare_alone, majority, outputs, scored, verdict
 from sensorium.evaluation.metrics import MAIN
 from sensorium.export.archive import read_json, write_json
+from sensorium.model import MultimodalModel
 from sensorium.training.loop import measured_precision, train
 
-__all__ = ["rehearse", "run_fit"]
+__all__ = ["Fitted", "rehearse", "run_fit"]
+
+
+class Fitted(NamedTuple):
+    """What a fit comes to: all that a `Predictor` holds beside the configuration and the schema."""
+
+    readers: dict[str, Reader]
+    coders: dict[str, TargetCoder]
+    model: MultimodalModel
+    metrics: dict[str, Any]
+    history: pd.DataFrame
+    found: pd.DataFrame
+    run: dict[str, Any]
 
 
 def run_fit(
@@ -38,10 +51,20 @@ def run_fit(
     resume: bool,
     say: Callable[[str], None],
     report: Callable[[dict[str, Any]], None],
-) -> Any:
-    """Train as `config` says and save the run to `folder`; see `sensorium.fit`."""
-    from sensorium.predictor import Predictor
+) -> Fitted:
+    """Train as `config` says, with checkpoints in `folder`; see `sensorium.fit`.
 
+    Args:
+        table, valid: rows to learn from and to validate with; None takes a part of `table`.
+        config: complete.
+        schema: of `table`.
+        folder: for checkpoints, which stay there: the caller removes them when all is saved.
+        resume: go on from them.
+        say, report: called with lines of text, and with numbers after each step.
+
+    Raises:
+        SensoriumError: whatever is wrong with the rows, the options or the media.
+    """
     started = time.monotonic()
     options = config.training
     torch.manual_seed(options.seed)
@@ -59,22 +82,21 @@ def run_fit(
     say(f"{len(rows)} rows to learn from, {len(checked)} to validate with; {len(readers)} inputs; reading them.")
     rows.load()
     checked.load()
-    for column, count in problems.by_column().items():
-        say(f"column '{column}': {count} cells can't be used; they are listed in problems.csv.")
+    for line in problems.lines():
+        say(line)
     _any_input(rows)
     reading = time.monotonic() - started
     modalities = {name: given.modality for name, given in config.inputs.items()}
-    checkpoints = folder / "checkpoints"
-    state = checkpoints / "state.json"
+    state = folder / "state.json"
     if resume and state.exists():
         precision = read_json(state)["precision"]
     else:
-        shutil.rmtree(checkpoints, ignore_errors=True)
+        shutil.rmtree(folder, ignore_errors=True)
         precision = measured_precision(model, rows, options, modalities)
         write_json(state, {"precision": precision})
     chosen = options.model_copy(update={"precision": precision})
     weights = {name: target.weight for name, target in config.targets.items()}
-    trained = train(model, rows, checked, chosen, checkpoints, modalities, weights, started, report, resume)
+    trained = train(model, rows, checked, chosen, folder, modalities, weights, started, report, resume)
     seconds = time.monotonic() - started
     warnings = list(trained.warnings)
     # A third of the whole is half of what the rest took.
@@ -95,11 +117,7 @@ def run_fit(
         "problems": len(problems.found),
         "versions": {"python": platform.python_version(), **{name: version(name) for name in VERSIONS}},
     }
-    history = pd.DataFrame(trained.history)
-    predictor = Predictor(config, schema, readers, coders, model, metrics, history, problems.frame(), run)
-    predictor.save(folder)
-    shutil.rmtree(checkpoints, ignore_errors=True)
-    return predictor
+    return Fitted(readers, coders, model, metrics, pd.DataFrame(trained.history), problems.frame(), run)
 
 
 VERSIONS = ("sensorium", "torch", "lightning", "numpy", "pandas", "pillow", "av", "soundfile", "soxr", "tokenizers")
@@ -147,9 +165,7 @@ def _with_target(table: Table, config: Config, problems: Problems) -> Table:
         filled |= np.array([is_filled(cell, target.task) for cell in table.cells(name)])
     for row in np.flatnonzero(~filled):
         name = next(iter(config.targets))
-        problems.add(
-            table.name, table.number(int(row)), name, "the target is empty; the row is left out", "", fatal=False
-        )
+        problems.add(table.name, table.number(int(row)), name, "no target", "the target is empty")
     if not filled.any():
         raise DataError(f"{table.name} has a value of {', '.join(config.targets)} in none of its {len(table)} rows.")
     return table if filled.all() else table.take(np.flatnonzero(filled))

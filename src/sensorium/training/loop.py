@@ -56,11 +56,11 @@ class Watch(Callback):
             trainer.limit_val_batches = 1.0
 
     def on_validation_end(self, trainer: Any, module: Any) -> None:
-        if trainer.sanity_checking or trainer.state.fn != "fit":
-            return
-        numbers = {name: float(value) for name, value in trainer.callback_metrics.items()}
+        # Checkpoints are written after this, with the row in them.
         rate = trainer.optimizers[0].param_groups[0]["lr"]
-        self.history.append({"epoch": trainer.current_epoch + 1, "learning_rate": rate, **numbers})
+        valid = float(trainer.callback_metrics["valid_loss"])
+        row = {"epoch": trainer.current_epoch + 1, "train_loss": module.mean_loss(), "valid_loss": valid}
+        self.history.append({**row, "learning_rate": rate, "seconds": time.monotonic() - module.started})
 
 
 def train(

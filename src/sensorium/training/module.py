@@ -50,6 +50,7 @@ class TrainingModule(lightning.LightningModule):
     def on_train_epoch_start(self) -> None:
         # All chance of an epoch comes from its number: a run resumed between epochs goes on as if never stopped.
         torch.manual_seed(self.options.seed * 100_003 + self.current_epoch + 1)
+        self.losses: list[tuple[float, int]] = []
 
     def training_step(self, batch: Batch, index: int) -> Tensor:
         inputs = augment(batch.inputs, self.modalities) if self.options.augment else batch.inputs
@@ -61,8 +62,12 @@ class TrainingModule(lightning.LightningModule):
                 f"{self._culprit(inputs)}. Lower training.learning_rate ({self.options.learning_rate:g}), "
                 "or set training.precision=32."
             )
-        self.log("train_loss", loss, on_step=False, on_epoch=True, batch_size=len(batch.rows))
+        self.losses.append((loss.item(), len(batch.rows)))
         return loss
+
+    def mean_loss(self) -> float:
+        """Over the rows of this epoch so far."""
+        return sum(loss * rows for loss, rows in self.losses) / sum(rows for _, rows in self.losses)
 
     def on_before_optimizer_step(self, optimizer: Any) -> None:
         # Not by Lightning's option: under bf16 it refuses fused optimisers, though nothing is scaled there.
