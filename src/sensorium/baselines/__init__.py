@@ -1,1 +1,1 @@
-"""The classical generation: linear models on hand-made features."""
+"""The classical generation: hand-made features, linear models and support vector machines on them."""

@@ -22,7 +22,7 @@ __all__ = ["MODALITIES", "Column", "Schema", "guess_schema"]
 
 MEDIA = ("audio", "image", "video")
 MODALITIES = (*MEDIA, "boolean", "categorical", "date", "identifier", "ignored", "numeric", "text", "vector")
-PROBED = 40  # files opened to learn sizes and lengths
+PROBED = {"audio": 1000, "image": 200, "video": 100}  # files whose headers are read to learn sizes and lengths
 
 # Scripts written without spaces between words: Chinese, Japanese, Thai, Lao, Khmer, Burmese.
 UNSPACED = re.compile(r"[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff]")
@@ -224,7 +224,7 @@ def _facts(modality: str, cells: Sequence[Any], table: Table) -> dict[str, Any]:
     if modality not in MEDIA:
         return {}
     items = [item for cell in cells for item in split_bag(cell)]
-    step = max(1, len(items) // PROBED)
+    step = max(1, len(items) // PROBED[modality])
     found = [info for item in items[::step] if (info := _measure(item, table)) is not None]
     facts: dict[str, Any] = {}
     sizes = [(info["height"], info["width"]) for info in found if info.get("height")]
