@@ -166,7 +166,8 @@ def build_readers(config: Config, schema: Schema) -> dict[str, "Reader"]:
         elif modality == "video":
             readers[name] = VideoReader(column, bag, limits, frames=given.frames, size=_pair(given.size))
         elif modality == "text":
-            readers[name] = TextReader(column, given.vocabulary, given.max_tokens)
+            longest = {"longest": 4096} if given.encoder.type == "bag" else {}  # a bag's cost hardly grows with length
+            readers[name] = TextReader(column, given.vocabulary, given.max_tokens, **longest)
         elif modality == "vector":
             readers[name] = VectorReader(column)
         else:

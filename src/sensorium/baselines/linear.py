@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from scipy import sparse
 from sklearn.decomposition import PCA
 from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.linear_model import LogisticRegression, Ridge
@@ -49,15 +50,17 @@ def fit_linear(task: str, features: Any, target: np.ndarray) -> Any:
     """Logistic regression, or ridge regression for numbers, fitted."""
     if task == "regression":
         return Ridge(alpha=10.0).fit(features, target)
-    model = LogisticRegression(C=1.0, max_iter=300, tol=1e-3)
+    # Rows of TF-IDF have length 1, in which a slope must be steep to mean anything.
+    model = LogisticRegression(C=30.0 if sparse.issparse(features) else 1.0, max_iter=300, tol=1e-3)
     if task == "multilabel":
         model = OneVsRestClassifier(model)
     return make_pipeline(model).fit(features, target if task == "multilabel" else target.astype(int))
 
 
-def _pairs(ids: Sequence[int]) -> list[Any]:
-    ids = [int(i) for i in ids]
-    return [*ids, *itertools.pairwise(ids)]
+def _pairs(ids: Sequence[int]) -> list[str]:
+    """A text's tokens and pairs of neighbours, as the words of TF-IDF."""
+    ids = [str(i) for i in ids]
+    return [*ids, *map(" ".join, itertools.pairwise(ids))]
 
 
 def _small(pictures: np.ndarray) -> np.ndarray:

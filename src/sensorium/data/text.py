@@ -11,7 +11,7 @@ from sensorium.data.cells import is_missing
 __all__ = ["TextReader", "learn_tokenizer"]
 
 PADDING, UNKNOWN = 0, 1
-LONGEST = 512  # tokens; enough for a page, and attention over more costs a CPU dearly
+LONGEST = 512  # tokens; enough for a page, and recurrence or attention over more costs a CPU dearly
 
 
 def learn_tokenizer(texts: Sequence[str], vocabulary: int) -> Tokenizer:
@@ -40,24 +40,28 @@ class TextReader:
 
     Args:
         column: its name.
-        vocabulary: entries at most; None: 1,000 and more with the number of texts, 16,000 at most.
-        max_tokens: longer texts are cut, and noted; None: what 98 % of the training texts need.
+        vocabulary: entries at most; None: one for each 100 characters to learn from, 1,000 to 16,000.
+        max_tokens: longer texts are cut, and noted; None: what 98 % of the training texts need,
+            `longest` at most.
+        longest: tokens.
     """
 
     modality = "text"
 
-    def __init__(self, column: str, vocabulary: int | None = None, max_tokens: int | None = None):
-        self.columns, self.vocabulary, self.max_tokens = (column,), vocabulary, max_tokens
+    def __init__(
+        self, column: str, vocabulary: int | None = None, max_tokens: int | None = None, longest: int = LONGEST
+    ):
+        self.columns, self.vocabulary, self.max_tokens, self.longest = (column,), vocabulary, max_tokens, longest
         self.tokenizer: Tokenizer | None = None
 
     def fit(self, rows: Sequence[Sequence[Any]]) -> None:
         texts = [as_text(cell) for (cell,) in rows if not is_missing(cell)]
-        wanted = self.vocabulary or int(np.clip(4 * len(texts), 1000, 16000))
+        wanted = self.vocabulary or int(np.clip(sum(map(len, texts)) // 100, 1000, 16000))
         self.tokenizer = learn_tokenizer(texts, wanted)
         self.vocabulary = self.tokenizer.get_vocab_size()
         if self.max_tokens is None:
             lengths = [len(code.ids) for code in self.tokenizer.encode_batch(texts[:5000])]
-            self.max_tokens = int(np.clip(np.quantile(lengths, 0.98) if lengths else 8, 8, LONGEST))
+            self.max_tokens = int(np.clip(np.quantile(lengths, 0.98) if lengths else 8, 8, self.longest))
 
     def read(self, cells: Sequence[Any], resolve: Any, note: Callable[[str, str], None]) -> np.ndarray | None:
         """Token ids (tokens,), or None where there is no text."""

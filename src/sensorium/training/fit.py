@@ -238,7 +238,7 @@ def rehearse(table: Table, valid: Table | None, config: Config, schema: Schema) 
     loss.backward()
     return {
         "batch": len(rows),
-        "loss": float(loss),
+        "loss": loss.item(),
         "parameters": sum(parameter.numel() for parameter in model.parameters()),
         "problems": len(problems.found),
     }
