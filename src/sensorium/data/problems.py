@@ -59,6 +59,7 @@ class Problems:
         lines = []
         for (column, kind), group in self.frame().groupby(["column", "kind"]):
             first = group.iloc[0]
-            rows = f"{len(group)} row{'s' * (len(group) > 1)}"
+            count = len(group[["table", "row"]].drop_duplicates())  # two inputs may read the same file
+            rows = f"{count} row{'s' * (count > 1)}"
             lines.append(f"column '{column}': {rows} {WORDS[kind]}, the first in row {first.row}: {first.reason}.")
         return lines

@@ -175,6 +175,8 @@ def _is_identifier(name: str, cells: Sequence[Any], texts: Sequence[str], unique
     named = bool(ID_NAME.search(name))
     if all(re.fullmatch(r"[0-9a-fA-F]{8}-?([0-9a-fA-F]{4}-?){3}[0-9a-fA-F]{12}|[0-9a-f]{16,64}", t) for t in texts):
         return True
+    if unique == len(texts) and all(re.fullmatch(r"[A-Za-z]+[-_]?[0-9]+", t) for t in texts):
+        return True
     if all(number(cell) is not None for cell in cells):
         return named and all(float(number(cell)).is_integer() for cell in cells)
     return named

@@ -41,7 +41,7 @@ class TextReader:
     Args:
         column: its name.
         vocabulary: entries at most; None: one for each 100 characters to learn from, 1,000 to 16,000.
-        max_tokens: longer texts are cut, and noted; None: what 98 % of the training texts need,
+        max_tokens: longer texts are cut, and noted; None: a quarter more than 98 % of the training texts need,
             `longest` at most.
         longest: tokens.
     """
@@ -61,7 +61,7 @@ class TextReader:
         self.vocabulary = self.tokenizer.get_vocab_size()
         if self.max_tokens is None:
             lengths = [len(code.ids) for code in self.tokenizer.encode_batch(texts[:5000])]
-            self.max_tokens = int(np.clip(np.quantile(lengths, 0.98) if lengths else 8, 8, self.longest))
+            self.max_tokens = int(np.clip(1.25 * np.quantile(lengths, 0.98) if lengths else 8, 8, self.longest))
 
     def read(self, cells: Sequence[Any], resolve: Any, note: Callable[[str, str], None]) -> np.ndarray | None:
         """Token ids (tokens,), or None where there is no text."""

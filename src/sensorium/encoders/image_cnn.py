@@ -7,6 +7,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from sensorium.encoders.checks import at_least, fraction, sizes
+from sensorium.encoders.convolution import Conv2d
 from sensorium.encoders.features import Features
 from sensorium.encoders.grid import GridTokens, pixels
 from sensorium.encoders.norm import SafeBatchNorm2d
@@ -17,7 +18,7 @@ __all__ = ["ConvStages", "ImageCNN"]
 
 def _conv(channels: int, out: int, stride: int = 1) -> nn.Sequential:
     return nn.Sequential(
-        nn.Conv2d(channels, out, 3, stride=stride, padding=1, bias=False), SafeBatchNorm2d(out), nn.ReLU()
+        Conv2d(channels, out, 3, stride=stride, padding=1, bias=False), SafeBatchNorm2d(out), nn.ReLU()
     )
 
 

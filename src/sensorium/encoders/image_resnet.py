@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from sensorium.encoders.checks import at_least, fraction, sizes
+from sensorium.encoders.convolution import Conv2d
 from sensorium.encoders.features import Features
 from sensorium.encoders.grid import GridTokens, pixels
 from sensorium.encoders.norm import SafeBatchNorm2d
@@ -18,15 +19,15 @@ class _Block(nn.Module):
     def __init__(self, channels: int, out: int, stride: int):
         super().__init__()
         self.main = nn.Sequential(
-            nn.Conv2d(channels, out, 3, stride=stride, padding=1, bias=False),
+            Conv2d(channels, out, 3, stride=stride, padding=1, bias=False),
             SafeBatchNorm2d(out),
             nn.ReLU(),
-            nn.Conv2d(out, out, 3, padding=1, bias=False),
+            Conv2d(out, out, 3, padding=1, bias=False),
             SafeBatchNorm2d(out),
         )
         self.skip: nn.Module = nn.Identity()
         if stride != 1 or channels != out:
-            self.skip = nn.Sequential(nn.Conv2d(channels, out, 1, stride=stride, bias=False), SafeBatchNorm2d(out))
+            self.skip = nn.Sequential(Conv2d(channels, out, 1, stride=stride, bias=False), SafeBatchNorm2d(out))
 
     def forward(self, x: Tensor) -> Tensor:
         return torch.relu(self.main(x) + self.skip(x))  # (N, out, H / stride, W / stride)
@@ -71,7 +72,7 @@ class ImageResNet(nn.Module):
         fraction("ImageResNet.dropout", dropout)
         first = channels[0]
         self.stem = nn.Sequential(
-            nn.Conv2d(3, first, 3, stride=2, padding=1, bias=False), SafeBatchNorm2d(first), nn.ReLU()
+            Conv2d(3, first, 3, stride=2, padding=1, bias=False), SafeBatchNorm2d(first), nn.ReLU()
         )
         stages: list[nn.Module] = []
         before = first

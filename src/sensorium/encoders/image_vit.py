@@ -7,6 +7,7 @@ from torch import Tensor, nn
 
 from sensorium.encoders.attention import Transformer
 from sensorium.encoders.checks import at_least, fraction, multiple, sizes
+from sensorium.encoders.convolution import Conv2d
 from sensorium.encoders.features import Features
 from sensorium.encoders.grid import pixels
 from sensorium.encoders.rows import encode_present
@@ -64,7 +65,7 @@ class ImageViT(nn.Module):
         )
         at_least("ImageViT.layers", layers)
         fraction("ImageViT.dropout", dropout)
-        self.patch = nn.Conv2d(3, width, patch_size, stride=patch_size)
+        self.patch = Conv2d(3, width, patch_size, stride=patch_size)
         self.place = nn.Parameter(
             torch.randn(rows * columns, width) * 0.5
         )  # as large as a patch: places are learned at once

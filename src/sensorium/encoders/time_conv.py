@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from sensorium.encoders.convolution import Conv1d
 from sensorium.encoders.norm import MaskedBatchNorm
 
 __all__ = ["TimeConv", "pool_time"]
@@ -50,10 +51,10 @@ class TimeConv(nn.Module):
 
     def __init__(self, channels: int, out: int, kernel_size: int = 3, dropout: float = 0.0):
         super().__init__()
-        self.conv1 = nn.Conv1d(channels, out, kernel_size, padding=kernel_size // 2, bias=False)
+        self.conv1 = Conv1d(channels, out, kernel_size, padding=kernel_size // 2, bias=False)
         self.norm1 = MaskedBatchNorm(out)
         self.drop = nn.Dropout(dropout)
-        self.conv2 = nn.Conv1d(out, out, kernel_size, padding=kernel_size // 2, bias=False)
+        self.conv2 = Conv1d(out, out, kernel_size, padding=kernel_size // 2, bias=False)
         self.norm2 = MaskedBatchNorm(out)
         self.skip = nn.Identity() if channels == out else nn.Linear(channels, out, bias=False)
 

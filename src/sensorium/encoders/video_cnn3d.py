@@ -7,6 +7,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from sensorium.encoders.checks import at_least, fraction, sizes
+from sensorium.encoders.convolution import Conv3d
 from sensorium.encoders.features import Features
 from sensorium.encoders.grid import pixels
 from sensorium.encoders.norm import MaskedBatchNorm
@@ -20,7 +21,7 @@ class _Stage(nn.Module):
 
     def __init__(self, channels: int, out: int, stride: int):
         super().__init__()
-        self.conv = nn.Conv3d(channels, out, 3, stride=(1, stride, stride), padding=1, bias=False)
+        self.conv = Conv3d(channels, out, 3, stride=(1, stride, stride), padding=1, bias=False)
         self.norm = MaskedBatchNorm(out)
 
     def forward(self, x: Tensor, mask: Tensor) -> Tensor:
