@@ -24,7 +24,7 @@ from sensorium.data.schema import Schema, guess_schema
 from sensorium.data.table import Table, read_table, write_atomically, write_table
 from sensorium.data.targets import TargetCoder, number
 from sensorium.errors import ConfigError, DataError, did_you_mean
-from sensorium.evaluation.alone import outputs, scored
+from sensorium.evaluation.answers import outputs, scored
 from sensorium.export.archive import FORMAT, check_files, read_json, seal, write_json
 from sensorium.model import MultimodalModel
 

@@ -3,7 +3,6 @@
 from collections.abc import Callable
 
 import numpy as np
-from sklearn.metrics import roc_auc_score
 
 __all__ = ["MAIN", "score"]
 
@@ -74,6 +73,8 @@ def log_loss(truth: np.ndarray, output: np.ndarray) -> float:
 
 
 def roc_auc(truth: np.ndarray, output: np.ndarray) -> float:
+    from sklearn.metrics import roc_auc_score  # here: answering rows needs no scikit-learn
+
     return float(roc_auc_score(truth, output[:, 1])) if 0 < truth.mean() < 1 else float("nan")
 
 

@@ -37,14 +37,21 @@ def read_image(source: ImageSource, size: tuple[int, int], limits: Limits = LIMI
     elif isinstance(source, Image.Image):
         image = source
     else:
-        image = _open(open_bytes(source, limits), limits)
+        with _open(open_bytes(source, limits), limits) as image:
+            return _read(image, (height, width), draft=True)
     check_pixels(image.width, image.height, limits)
+    return _read(image, (height, width), draft=False)
+
+
+def _read(image: Image.Image, size: tuple[int, int], draft: bool) -> np.ndarray:
+    """An opened picture as uint8 (3, height, width)."""
+    height, width = size
     try:
         with warnings.catch_warnings():
             warnings.simplefilter(
                 "ignore"
             )  # of Pillow, on damaged EXIF and palettes: the picture is there all the same
-            if not isinstance(source, np.ndarray | Image.Image):
+            if draft:
                 image.draft("RGB", (width, height))
                 image.load()
             image = ImageOps.exif_transpose(image)
@@ -99,7 +106,11 @@ def _open(source, limits: Limits) -> Image.Image:
             image = Image.open(io.BytesIO(source) if isinstance(source, bytes) else source)
     except Exception as error:
         raise MediaError(not_a("image", sniff_source(source))) from error
-    check_pixels(image.width, image.height, limits)
+    try:
+        check_pixels(image.width, image.height, limits)
+    except MediaError:
+        image.close()
+        raise
     return image
 
 

@@ -21,7 +21,8 @@ from sensorium.data.split import split_rows
 from sensorium.data.table import Table
 from sensorium.data.targets import TargetCoder, fit_target, is_filled
 from sensorium.errors import DataError, did_you_mean
-from sensorium.evaluation.alone import compare_alone, majority, outputs, scored, verdict
+from sensorium.evaluation.alone import compare_alone, majority, verdict
+from sensorium.evaluation.answers import outputs, scored
 from sensorium.evaluation.metrics import MAIN
 from sensorium.export.archive import read_json, write_json
 from sensorium.model import MultimodalModel

@@ -48,11 +48,12 @@ class TrainingModule(lightning.LightningModule):
         self.modalities, self.steps, self.started = dict(modalities), steps, started
 
     def on_train_epoch_start(self) -> None:
-        # All chance of an epoch comes from its number: a run resumed between epochs goes on as if never stopped.
-        torch.manual_seed(self.options.seed * 100_003 + self.current_epoch + 1)
         self.losses: list[tuple[float, int]] = []
 
     def training_step(self, batch: Batch, index: int) -> Tensor:
+        # All chance of a step comes from its number: a resumed run goes on as if it had never stopped. Seeding an epoch
+        # is not enough, since making the loader's iterator draws a number too, at another moment when resuming.
+        torch.manual_seed(self.options.seed * 1_000_003 + self.global_step + 1)
         inputs = augment(batch.inputs, self.modalities) if self.options.augment else batch.inputs
         inputs = drop_modalities(inputs, self.options.modality_dropout)
         loss = self.model.loss(self.model(inputs), batch.targets, self.weights)
