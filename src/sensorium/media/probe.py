@@ -132,6 +132,10 @@ def open_container(source: bytes | Path) -> "av.container.InputContainer":
 
 
 def _looks_like_text(source: bytes | Path) -> bool:
-    head = source[:512] if isinstance(source, bytes) else source.open("rb").read(512)
+    if isinstance(source, bytes):
+        head = source[:512]
+    else:
+        with source.open("rb") as file:
+            head = file.read(512)
     codes = np.frombuffer(head, dtype=np.uint8)
     return bool(((codes >= 32) | (codes == 9) | (codes == 10) | (codes == 13)).all() and (codes < 127).mean() > 0.9)
