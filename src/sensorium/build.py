@@ -1,5 +1,6 @@
 """Configuration and schema to readers and modules: the only place that knows both."""
 
+import copy
 import inspect
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
@@ -29,7 +30,8 @@ def complete(data: dict[str, Any], schema: Schema, table: Table, targets: list[s
     Raises:
         ConfigError: an input names a column that the table lacks or that is a target, or there is no input or target.
     """
-    data = {**data, "training": dict(data.get("training") or {})}
+    data = copy.deepcopy(data)  # what is filled in, or set over it later, leaves the caller's own as it is
+    data["training"] = data.get("training") or {}
     data["targets"] = {name: dict(value or {}) for name, value in (data.get("targets") or {}).items()}
     for name in targets:
         data["targets"].setdefault(name, {})
@@ -50,7 +52,7 @@ def complete(data: dict[str, Any], schema: Schema, table: Table, targets: list[s
             "Say what a column is with --as COLUMN=MODALITY."
         )
     for name, given in data["inputs"].items():
-        columns = [given.get("column", name)] if "columns" not in given else list(given["columns"])
+        columns = [given.get("column") or name] if "columns" not in given else list(given["columns"])
         for column in columns:
             if column in data["targets"]:
                 raise ConfigError(f"inputs.{name}: column '{column}' is a target; the answer can't be an input.")
@@ -81,12 +83,12 @@ def _guessed(schema: Schema, targets: set[str]) -> dict[str, dict[str, Any]]:
 def _written(written: Any, schema: Schema, table: Table) -> Any:
     """Inputs of the user, with the modality of those that name none guessed from their column."""
     if not isinstance(written, dict):
-        return written
+        parse_config({"inputs": written})  # which refuses it
     inputs = {}
     for name, value in written.items():
         value = {} if value is None else value
         if isinstance(value, dict) and "modality" not in value:
-            column = schema.columns.get(str(value.get("column", name)))
+            column = schema.columns.get(str(value.get("column") or name))
             if column is not None and column.modality in INPUTS:
                 value = {"modality": column.modality, **value}
             elif "columns" in value:
@@ -116,6 +118,7 @@ def _size(found: list[int] | None, most: int, patch: Any = None) -> list[int]:
     height, width = found or [most, most]
     scale = min(1.0, most / min(height, width), 1.5 * most / max(height, width))
     step = 8 if min(height, width) * scale >= 32 else 4
+    patch = {"type": patch} if isinstance(patch, str) else patch
     if isinstance(patch, dict) and patch.get("type") == "vit":
         step = int(patch.get("patch_size", 8))
     return [max(step, 16 // step * step, round(side * scale / step) * step) for side in (height, width)]
@@ -209,7 +212,8 @@ def build_model(
     from sensorium import encoders, fusion, heads
     from sensorium.model import MultimodalModel
 
-    width = config.fusion.width if hasattr(config.fusion, "width") else 128
+    width = getattr(config.fusion, "width", 128)
+    token_width = getattr(config.fusion, "token_width", None) or width
     parts = {}
     for name, given in config.inputs.items():
         family = encoders.ENCODERS.get(FAMILIES.get(given.modality, given.modality), {})
@@ -218,7 +222,7 @@ def build_model(
                 f"inputs.{name}.encoder.type: unknown encoder '{given.encoder.type}'. {did_you_mean(given.encoder.type, family)}"
             )
         sizes = _sizes(given, readers[name])
-        encoder = _make(family[given.encoder.type], given.encoder, f"inputs.{name}.encoder", width=width, **sizes)
+        encoder = _make(family[given.encoder.type], given.encoder, f"inputs.{name}.encoder", width=token_width, **sizes)
         parts[name] = encoders.Bag(encoder) if getattr(readers[name], "bag", 1) > 1 else encoder
     kind = config.fusion.type
     if kind not in fusion.FUSIONS:

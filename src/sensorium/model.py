@@ -17,7 +17,7 @@ class MultimodalModel(nn.Module):
 
     Args:
         encoders: one a modality, each with a `width` and `forward(values, mask) -> Features`, in the fusion's order.
-        fusion: one of sensorium.fusion, not connected yet. Tokens of another width go through a linear layer.
+        fusion: one of sensorium.fusion, not connected yet. Tokens of another width than its go through a linear layer.
         heads: one a target, each as wide as the fusion.
 
     Shape:
@@ -56,7 +56,9 @@ class MultimodalModel(nn.Module):
         self.encoders = nn.ModuleDict({f"m{i}": encoder for i, encoder in enumerate(encoders.values())})
         self.projections = nn.ModuleDict(
             {
-                f"m{i}": nn.Identity() if encoder.width == fusion.width else nn.Linear(encoder.width, fusion.width)
+                f"m{i}": nn.Identity()
+                if encoder.width == fusion.token_width
+                else nn.Linear(encoder.width, fusion.token_width)
                 for i, encoder in enumerate(encoders.values())
             }
         )
@@ -80,9 +82,9 @@ class MultimodalModel(nn.Module):
 
             def run(values: Tensor, mask: Tensor, encoder=encoder, projection=projection) -> Features:
                 tokens, real = encoder(values, mask)
-                return Features(projection(tokens), real)  # (B, T, fusion.width)
+                return Features(projection(tokens), real)  # (B, T, token_width)
 
-            features[name] = encode_present(run, values, mask, self.fusion.width)
+            features[name] = encode_present(run, values, mask, self.fusion.token_width)
         return features
 
     def forward(self, inputs: Mapping[str, Input | Tensor]) -> dict[str, Tensor]:

@@ -106,6 +106,7 @@ def bag_of_texts() -> Input:
 small = {"width": WIDTH, "layers": 2, "num_heads": 2}
 ENCODER_ROWS = [
     EncoderRow("image", "cnn", lambda: encoders.ImageCNN(WIDTH, channels=(8, 8)), image),
+    EncoderRow("image", "flat_cnn", lambda: encoders.ImageFlatCNN(WIDTH, (24, 16), channels=(8, 8)), image),
     EncoderRow("image", "resnet", lambda: encoders.ImageResNet(WIDTH, channels=(8, 8), blocks=1), image),
     EncoderRow("image", "vit", lambda: encoders.ImageViT(size=(24, 16), **small), image),
     EncoderRow("text", "bag", lambda: encoders.TextBag(30, WIDTH), text, time=True),
@@ -130,6 +131,7 @@ ENCODER_ROWS = [
     EncoderRow("categorical", "categorical", lambda: encoders.Categorical(4, WIDTH), categorical),
     EncoderRow("tabular", "tabular", lambda: encoders.Tabular(WIDTH, 2, (3, 2)), tabular),
     EncoderRow("vector", "dense", lambda: encoders.VectorDense(5, WIDTH), vector),
+    EncoderRow("vector", "relu", lambda: encoders.VectorReLU(5, WIDTH), vector),
     EncoderRow("bag", "image", lambda: encoders.Bag(encoders.ImageCNN(WIDTH, channels=(8, 8))), bag_of_images),
     EncoderRow("bag", "text", lambda: encoders.Bag(encoders.TextRNN(30, WIDTH)), bag_of_texts),
 ]
@@ -138,6 +140,7 @@ FUSION_ROWS = [
     FusionRow("deep", lambda: fusion.Deep(WIDTH, layers=2)),
     FusionRow("gated", lambda: fusion.Gated(WIDTH)),
     FusionRow("mean", lambda: fusion.Mean(WIDTH)),
+    FusionRow("plain_concat", lambda: fusion.PlainConcat(WIDTH)),
     FusionRow("weighted", lambda: fusion.Weighted(WIDTH)),
 ]
 HEAD_ROWS = [

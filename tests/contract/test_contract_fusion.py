@@ -18,7 +18,8 @@ def build(row):
     fusion = row.build()
     fusion.connect(NAMES)
     for pool in fusion.pools:
-        torch.nn.init.normal_(pool.score.weight)
+        for weight in pool.parameters():
+            torch.nn.init.normal_(weight)
     return fusion
 
 
@@ -97,7 +98,7 @@ def test_the_pooling_score_learns_from_its_zero_start(row):
     fusion = row.build().eval()
     fusion.connect(NAMES)
     (fusion(example()) * torch.randn(8, WIDTH)).sum().backward()
-    assert all(pool.score.weight.grad.abs().sum() > 0 for pool in fusion.pools)
+    assert all(weight.grad.abs().sum() > 0 for weight in fusion.pools.parameters())
 
 
 def test_batch_of_one_trains(row):

@@ -3,9 +3,10 @@
 An option left at None gets its value from the table (see `sensorium.build.complete`).
 """
 
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic_core import PydanticCustomError
 
 __all__ = ["ENCODERS", "FUSIONS", "INPUTS", "Config", "CustomPart", "LimitOptions", "Options", "Target", "Training"]
 
@@ -13,13 +14,18 @@ __all__ = ["ENCODERS", "FUSIONS", "INPUTS", "Config", "CustomPart", "LimitOption
 class Options(BaseModel):
     """A part of the configuration: unknown keys are errors, values don't change once read."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, protected_namespaces=())
+    model_config = ConfigDict(extra="forbid", frozen=True, protected_namespaces=(), allow_inf_nan=False)
 
 
 class ImageCNN(Options):
     type: Literal["cnn"] = "cnn"
     channels: tuple[int, ...] = Field((32, 64, 128), description="feature maps a stage; each stage halves the picture")
     dropout: float = Field(0.1, ge=0, lt=1, description="probability")
+
+
+class ImageFlatCNN(Options):
+    type: Literal["flat_cnn"] = "flat_cnn"
+    channels: tuple[int, ...] = Field((32, 64), description="feature maps a stage; each stage halves the picture")
 
 
 class ImageResNet(Options):
@@ -112,6 +118,10 @@ class DenseEncoder(Options):
     dropout: float = Field(0.1, ge=0, lt=1, description="probability")
 
 
+class ReLUEncoder(Options):
+    type: Literal["relu"] = "relu"
+
+
 class CustomPart(BaseModel):
     """A type that somebody's own `add(name, Class)` made known; `build` checks its options against the class."""
 
@@ -119,7 +129,14 @@ class CustomPart(BaseModel):
     type: str
 
 
-ImageSize = int | tuple[int, int]
+def _check_size(value: Any) -> Any:
+    sides = value if isinstance(value, list | tuple) and len(value) == 2 else [value]
+    if not all(isinstance(side, int) and not isinstance(side, bool) and side > 0 for side in sides):
+        raise PydanticCustomError("size", "Input should be pixels, 1 or more: one side of a square, or [height, width]")
+    return value
+
+
+ImageSize = Annotated[int | tuple[int, int], BeforeValidator(_check_size)]
 
 
 class Input(Options):
@@ -215,6 +232,13 @@ class Deep(Options):
     dropout: float = Field(0.1, ge=0, lt=1, description="probability")
 
 
+class PlainConcat(Options):
+    type: Literal["plain_concat"] = "plain_concat"
+    width: int = Field(128, ge=1, description="size of the fused vector")
+    token_width: int | None = Field(None, ge=1, description="size of every token; width where left out")
+    dropout: float = Field(0.0, ge=0, lt=1, description="probability")
+
+
 class Target(Options):
     task: Literal["classification", "multilabel", "regression"] | None = Field(
         None, description="what is to be learned"
@@ -231,6 +255,7 @@ class Training(Options):
     learning_rate: float | None = Field(None, gt=0, description="of AdamW, at its peak")
     weight_decay: float = Field(0.02, ge=0, description="of AdamW")
     warmup: float = Field(0.1, ge=0, lt=1, description="share of the steps in which the learning rate rises")
+    schedule: Literal["cosine", "constant"] = Field("cosine", description="the learning rate after the warm-up")
     patience: int | None = Field(None, ge=1, description="epochs without a better validation loss before stopping")
     gradient_clip: float = Field(1.0, gt=0, description="largest norm of the gradient")
     valid_share: float = Field(0.15, gt=0, lt=1, description="share of the rows kept for validation, without --valid")
@@ -238,7 +263,9 @@ class Training(Options):
         0.15, ge=0, lt=1, description="probability that a row's input is hidden in training"
     )
     augment: bool = Field(True, description="shift and vary images, clips, sounds and words in training")
-    precision: Literal["auto", "32", "bf16"] = Field("auto", description="auto: bf16 where the processor is faster so")
+    precision: Annotated[Literal["auto", "32", "bf16"], BeforeValidator(lambda v: "32" if v == 32 else v)] = Field(
+        "auto", description="auto: bf16 where the processor is faster so"
+    )  # YAML reads 32 as a number
     time_limit: float | None = Field(None, gt=0, description="s; training stops in time to be saved by then")
     probes: bool = Field(True, description="score every input alone after training (at most a third of the time)")
     seed: int = Field(0, ge=0, description="of weights, order, dropout and the split")
@@ -280,11 +307,18 @@ ENCODERS: dict[str, dict[str, type[Options]]] = {
     "boolean": {"categorical": CategoricalEncoder},
     "categorical": {"categorical": CategoricalEncoder},
     "date": {"tabular": TabularEncoder},
-    "image": {"cnn": ImageCNN, "resnet": ImageResNet, "vit": ImageViT},
+    "image": {"cnn": ImageCNN, "flat_cnn": ImageFlatCNN, "resnet": ImageResNet, "vit": ImageViT},
     "numeric": {"numeric": NumericEncoder},
     "tabular": {"tabular": TabularEncoder},
     "text": {"bag": TextBag, "rnn": TextRNN, "transformer": TextTransformer},
-    "vector": {"dense": DenseEncoder},
+    "vector": {"dense": DenseEncoder, "relu": ReLUEncoder},
     "video": {"frames": VideoFrames, "cnn3d": VideoCNN3D},
 }
-FUSIONS: dict[str, type[Options]] = {"concat": Concat, "deep": Deep, "gated": Gated, "mean": Mean, "weighted": Weighted}
+FUSIONS: dict[str, type[Options]] = {
+    "concat": Concat,
+    "deep": Deep,
+    "gated": Gated,
+    "mean": Mean,
+    "plain_concat": PlainConcat,
+    "weighted": Weighted,
+}

@@ -45,7 +45,7 @@ def parse_config(data: dict[str, Any]) -> Config:
         >>> parse_config({"fusion": {"type": "gatd"}})
         Traceback (most recent call last):
         ...
-        sensorium.errors.ConfigError: fusion.type: unknown fusion 'gatd'. Did you mean 'gated'? There are: concat, deep, gated, mean, weighted.
+        sensorium.errors.ConfigError: fusion.type: unknown fusion 'gatd'. Did you mean 'gated'? There are: concat, deep, gated, mean, plain_concat, weighted.
     """
     errors: list[str] = []
     parts: dict[str, Any] = {}
@@ -57,7 +57,7 @@ def parse_config(data: dict[str, Any]) -> Config:
     if "fusion" in data:
         parts["fusion"] = _typed("fusion", "fusion", data["fusion"], FUSIONS, "gated", _added_fusions, errors)
     targets = _mapping(data, "targets", errors)
-    parts["targets"] = {str(n): _check(Target, v or {}, f"targets.{n}", errors) for n, v in targets.items()}
+    parts["targets"] = {str(n): _check(Target, {} if v is None else v, f"targets.{n}", errors) for n, v in targets.items()}
     for key, cls in (("training", Training), ("limits", LimitOptions)):
         if key in data:
             parts[key] = _check(cls, {} if data[key] is None else data[key], key, errors)
@@ -125,7 +125,7 @@ def _input(name: str, value: Any, errors: list[str]) -> Any:
         errors.append(f"{path}: must be a mapping such as {{modality: image}}; got {value!r:.80}.")
         return None
     modality = value.get("modality")
-    if modality not in INPUTS:
+    if not isinstance(modality, str) or modality not in INPUTS:
         given = "is not given" if modality is None else f"unknown modality '{modality}'"
         errors.append(f"{path}.modality: {given}. {did_you_mean(str(modality), INPUTS)}")
         return None
@@ -153,12 +153,15 @@ def _typed(path, noun, value, known, default, added, errors, whose="") -> Any:
         errors.append(f"{path}: must be a mapping such as {{type: {default}}}; got {value!r:.80}.")
         return None
     kind = value.get("type", default)
+    if not isinstance(kind, str):
+        errors.append(f"{path}.type: must be a name such as {default}; got {kind!r:.80}.")
+        return None
     if kind in known:
         return _check(known[kind], {**value, "type": kind}, path, errors)
     others = added()
     if kind in others:
-        return CustomPart(**{**value, "type": kind})
-    errors.append(f"{path}.type: unknown {noun} '{kind}'{whose}. {did_you_mean(str(kind), {*known, *others})}")
+        return CustomPart(**{**{str(key): item for key, item in value.items()}, "type": kind})
+    errors.append(f"{path}.type: unknown {noun} '{kind}'{whose}. {did_you_mean(kind, {*known, *others})}")
     return None
 
 
@@ -204,6 +207,8 @@ def _check(cls: type[BaseModel], value: Any, path: str, errors: list[str]) -> An
 
 
 def _must(fault: Any) -> str:
+    if fault["type"] == "too_short":
+        return f"a list of {fault['ctx']['min_length']} or more"
     words = fault["msg"]
     for start in ("Input should be ", "Value should be "):
         words = words.removeprefix(start)

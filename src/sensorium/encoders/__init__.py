@@ -9,6 +9,7 @@ from sensorium.encoders.bag import Bag
 from sensorium.encoders.categorical import Categorical
 from sensorium.encoders.features import Features, Input
 from sensorium.encoders.image_cnn import ImageCNN
+from sensorium.encoders.image_flat_cnn import ImageFlatCNN
 from sensorium.encoders.image_resnet import ImageResNet
 from sensorium.encoders.image_vit import ImageViT
 from sensorium.encoders.numeric import Numeric
@@ -17,6 +18,7 @@ from sensorium.encoders.text_bag import TextBag
 from sensorium.encoders.text_rnn import TextRNN
 from sensorium.encoders.text_transformer import TextTransformer
 from sensorium.encoders.vector import VectorDense
+from sensorium.encoders.vector_relu import VectorReLU
 from sensorium.encoders.video_cnn3d import VideoCNN3D
 from sensorium.encoders.video_frames import VideoFrames
 from sensorium.errors import ConfigError
@@ -30,6 +32,7 @@ __all__ = [
     "Categorical",
     "Features",
     "ImageCNN",
+    "ImageFlatCNN",
     "ImageResNet",
     "ImageViT",
     "Input",
@@ -39,6 +42,7 @@ __all__ = [
     "TextRNN",
     "TextTransformer",
     "VectorDense",
+    "VectorReLU",
     "VideoCNN3D",
     "VideoFrames",
     "add",
@@ -51,11 +55,11 @@ ENCODERS: dict[str, dict[str, type[nn.Module]]] = {
         "mfcc_rnn": AudioMFCCRNN,
     },
     "categorical": {"categorical": Categorical},
-    "image": {"cnn": ImageCNN, "resnet": ImageResNet, "vit": ImageViT},
+    "image": {"cnn": ImageCNN, "flat_cnn": ImageFlatCNN, "resnet": ImageResNet, "vit": ImageViT},
     "numeric": {"numeric": Numeric},
     "tabular": {"tabular": Tabular},
     "text": {"bag": TextBag, "rnn": TextRNN, "transformer": TextTransformer},
-    "vector": {"dense": VectorDense},
+    "vector": {"dense": VectorDense, "relu": VectorReLU},
     "video": {"cnn3d": VideoCNN3D, "frames": VideoFrames},
 }
 

@@ -5,16 +5,18 @@ from sensorium.fusion.concat import Concat
 from sensorium.fusion.deep import Deep
 from sensorium.fusion.gated import Gated
 from sensorium.fusion.mean import Mean
+from sensorium.fusion.plain_concat import PlainConcat
 from sensorium.fusion.slots import Fusion
 from sensorium.fusion.weighted import Weighted
 
-__all__ = ["FUSIONS", "Concat", "Deep", "Fusion", "Gated", "Mean", "Weighted", "add"]
+__all__ = ["FUSIONS", "Concat", "Deep", "Fusion", "Gated", "Mean", "PlainConcat", "Weighted", "add"]
 
 FUSIONS: dict[str, type[Fusion]] = {
     "concat": Concat,
     "deep": Deep,
     "gated": Gated,
     "mean": Mean,
+    "plain_concat": PlainConcat,
     "weighted": Weighted,
 }
 

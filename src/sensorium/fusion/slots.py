@@ -20,20 +20,24 @@ class Fusion(nn.Module):
     whatever its values were.
 
     Args:
-        width: of the tokens and of the result.
+        width: of the result.
         dropout: on the result, in [0, 1).
+        token_width: of the tokens; None: width.
 
     Shape:
-        features: (B, T_m, width) and (B, T_m) for each modality. Returns (B, width).
+        features: (B, T_m, token_width) and (B, T_m) for each modality. Returns (B, width).
 
     Raises:
         ConfigError: a size can't be used; not connected, or connected twice; an unexpected modality; no modality.
     """
 
-    def __init__(self, width: int = 256, dropout: float = 0.0):
+    pool: type[nn.Module] = AttentionPool  # the tokens of a modality to its slot
+
+    def __init__(self, width: int = 256, dropout: float = 0.0, token_width: int | None = None):
         super().__init__()
         name = type(self).__name__
         self.width = at_least(f"{name}.width", width)
+        self.token_width = self.width if token_width is None else at_least(f"{name}.token_width", token_width)
         self.drop = nn.Dropout(fraction(f"{name}.dropout", dropout))
         self.modalities: tuple[str, ...] = ()
 
@@ -41,7 +45,7 @@ class Fusion(nn.Module):
         """Creates the parameters that depend on the number of modalities."""
 
     def fuse(self, slots: Tensor, present: Tensor) -> Tensor:
-        """(B, M, width) and (B, M) bool -> (B, width). Absent slots are zeros."""
+        """(B, M, token_width) and (B, M) bool -> (B, width). Absent slots are zeros."""
         raise NotImplementedError
 
     def connect(self, modalities: Sequence[str]) -> None:
@@ -57,7 +61,7 @@ class Fusion(nn.Module):
                 f"{name} must be connected once; it has {list(self.modalities)}, got {list(names)}. Make a new {name}."
             )
         self.modalities = names
-        self.pools = nn.ModuleList(AttentionPool(self.width) for _ in names)
+        self.pools = nn.ModuleList(self.pool(self.token_width) for _ in names)
         self.build(len(names))
         self.train(self.training)  # what was built now is in the mode of the rest
 
@@ -66,7 +70,7 @@ class Fusion(nn.Module):
         return self.drop(self.fuse(slots, present))  # (B, width)
 
     def slots(self, features: dict[str, Features]) -> tuple[Tensor, Tensor]:
-        """Pools each modality: (B, M, width) and (B, M) bool, in the order of `.modalities`."""
+        """Pools each modality: (B, M, token_width) and (B, M) bool, in the order of `.modalities`."""
         name = type(self).__name__
         if not self.modalities:
             raise ConfigError(f"{name} must be connected before use; got no modalities. Call connect(names).")
@@ -77,7 +81,7 @@ class Fusion(nn.Module):
         pooled, present = {}, {}
         for modality, pool in zip(self.modalities, self.pools, strict=True):
             if modality in features:
-                pooled[modality] = pool(features[modality])  # (B, width)
+                pooled[modality] = pool(features[modality])  # (B, token_width)
                 present[modality] = features[modality].mask.any(1)  # (B,)
         if len({len(there) for there in present.values()}) > 1:
             rows = ", ".join(f"'{modality}' has {len(there)}" for modality, there in present.items())
@@ -85,7 +89,7 @@ class Fusion(nn.Module):
         first = next(iter(pooled))
         nothing, nobody = torch.zeros_like(pooled[first]), torch.zeros_like(present[first])
         return (
-            torch.stack([pooled.get(modality, nothing) for modality in self.modalities], dim=1),  # (B, M, width)
+            torch.stack([pooled.get(modality, nothing) for modality in self.modalities], dim=1),  # (B, M, token_width)
             torch.stack([present.get(modality, nobody) for modality in self.modalities], dim=1),  # (B, M)
         )
 

@@ -90,13 +90,15 @@ class TrainingModule(lightning.LightningModule):
         return {"optimizer": optimiser, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
 
     def _factor(self, step: int) -> float:
-        """Linear warm-up, then a cosine to 2 %; under a time limit, by whichever is further, steps or time."""
+        """Linear warm-up, then a cosine to 2 % (or no change); under a time limit, by what is further, steps or time."""
         done = step / max(1, self.steps)
         if self.options.time_limit is not None:
             done = max(done, (time.monotonic() - self.started) / self.options.time_limit)
         done = min(done, 1.0)
         if done < self.options.warmup:
             return max(done / self.options.warmup, 1e-2)
+        if self.options.schedule == "constant":
+            return 1.0
         rest = (done - self.options.warmup) / (1 - self.options.warmup)
         return 0.02 + 0.98 * 0.5 * (1 + math.cos(math.pi * rest))
 
