@@ -1,5 +1,6 @@
 """A small table with real media files, and a run learned from it."""
 
+import os
 from pathlib import Path
 
 import av
@@ -72,6 +73,12 @@ def write_table(folder: Path, rows: int = 40) -> Path:
         )
     pd.DataFrame(cells).to_csv(folder / "table.csv", index=False)
     return folder / "table.csv"
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _own_cache(tmp_path_factory):
+    """The tests' cache is theirs, also in the processes that they start."""
+    os.environ["SENSORIUM_CACHE"] = str(tmp_path_factory.mktemp("cache"))
 
 
 @pytest.fixture(scope="session")

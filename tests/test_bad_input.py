@@ -20,8 +20,7 @@ def never_decoded(monkeypatch):
     def refuse(*_, **__):
         raise AssertionError("something was decoded")
 
-    for name in ("read_image", "read_audio", "read_video"):
-        monkeypatch.setattr(f"sensorium.data.media_readers.{name}", refuse)
+    monkeypatch.setattr("sensorium.media.loader.MediaLoader.begin", refuse)
 
 
 def only(config, **inputs):

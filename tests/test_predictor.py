@@ -143,7 +143,7 @@ def test_a_run_folder_holds_data_alone(run):
     kinds = {path.suffix for path in run.rglob("*") if path.is_file()}
     assert kinds == {".safetensors", ".json", ".yaml", ".csv"}
     history = pd.read_csv(run / "history.csv")
-    assert list(history.columns) == ["epoch", "train_loss", "valid_loss", "learning_rate", "seconds"]
+    assert list(history.columns) == ["epoch", "train_loss", "valid_loss", "learning_rate", "seconds", "waited"]
     assert len(history) == 2
     assert history.notna().all(axis=None)
 

@@ -2,20 +2,23 @@
 
 import copy
 import inspect
-from collections.abc import Mapping
+import os
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from sensorium.config import INPUTS, Config, parse_config
 from sensorium.data.schema import Schema
 from sensorium.data.table import Table
 from sensorium.data.targets import TargetCoder, guess_task
-from sensorium.errors import ConfigError, did_you_mean
+from sensorium.errors import ConfigError, DataError, did_you_mean
 
 if TYPE_CHECKING:
     from sensorium.data.batches import Reader
+    from sensorium.media import Limits
+    from sensorium.media.loader import MediaLoader
     from sensorium.model import MultimodalModel
 
-__all__ = ["build_model", "build_readers", "complete", "restore_readers"]
+__all__ = ["build_loader", "build_model", "build_readers", "complete", "restore_readers"]
 
 VALUES = ("numeric", "categorical", "boolean", "date")
 FAMILIES = {"boolean": "categorical", "date": "tabular"}  # modalities that another one's encoders read
@@ -104,7 +107,10 @@ def _defaults(given: Mapping[str, Any], facts: Mapping[str, Any], rows: int) -> 
     if modality == "image":
         return {"size": _size(facts.get("size"), 64 if rows < 20_000 else 96, patch=given.get("encoder"))}
     if modality == "video":
-        return {"size": _size(facts.get("size"), 64)}
+        size = {"size": _size(facts.get("size"), 64)}
+        # Spans of motion cost less than frames, and more of them tell more.
+        motion = isinstance(given.get("encoder"), dict) and given["encoder"].get("type") == "motion"
+        return {**size, "frames": 32} if motion else size
     if modality == "audio":
         rate = int(min(16000, max(8000, facts.get("sample_rate", 16000))))
         return {"sample_rate": rate, "seconds": round(min(30.0, max(0.1, facts.get("most_seconds", 30.0) * 1.2)), 2)}
@@ -141,12 +147,11 @@ def _training(training: dict[str, Any], rows: int) -> None:
 
 def build_readers(config: Config, schema: Schema) -> dict[str, "Reader"]:
     """A reader for each input, not fitted yet."""
-    from sensorium.data.media_readers import AudioReader, ImageReader, VideoReader
+    from sensorium.data.media_readers import AudioReader, ImageReader, MotionReader, VideoReader
     from sensorium.data.tabular import TabularReader, VectorReader
     from sensorium.data.text import TextReader
-    from sensorium.media import Limits
 
-    limits = Limits(**config.limits.model_dump())
+    limits = media_limits(config)
     readers: dict[str, Any] = {}
     for name, given in config.inputs.items():
         modality = given.modality
@@ -167,7 +172,11 @@ def build_readers(config: Config, schema: Schema) -> dict[str, "Reader"]:
         elif modality == "audio":
             readers[name] = AudioReader(column, bag, limits, sample_rate=given.sample_rate, seconds=given.seconds)
         elif modality == "video":
-            readers[name] = VideoReader(column, bag, limits, frames=given.frames, size=_pair(given.size))
+            if given.encoder.type == "motion":
+                extent = {"grid": given.encoder.grid, "pictures": given.encoder.pictures, "size": _pair(given.size)}
+                readers[name] = MotionReader(column, bag, limits, steps=given.frames, **extent)
+            else:
+                readers[name] = VideoReader(column, bag, limits, frames=given.frames, size=_pair(given.size))
         elif modality == "text":
             longest = {"longest": 4096} if given.encoder.type == "bag" else {}  # a bag's cost hardly grows with length
             readers[name] = TextReader(column, given.vocabulary, given.max_tokens, **longest)
@@ -180,10 +189,9 @@ def build_readers(config: Config, schema: Schema) -> dict[str, "Reader"]:
 
 def restore_readers(config: Config, states: Mapping[str, dict[str, Any]]) -> dict[str, "Reader"]:
     """The fitted readers of a run folder, from what their `state()` gave."""
-    from sensorium.data.media_readers import AudioReader, ImageReader, VideoReader
+    from sensorium.data.media_readers import AudioReader, ImageReader, MotionReader, VideoReader
     from sensorium.data.tabular import TabularReader, VectorReader
     from sensorium.data.text import TextReader
-    from sensorium.media import Limits
 
     kinds = {
         "audio": AudioReader,
@@ -192,13 +200,43 @@ def restore_readers(config: Config, states: Mapping[str, dict[str, Any]]) -> dic
         "vector": VectorReader,
         "video": VideoReader,
     }
-    limits = {"limits": Limits(**config.limits.model_dump())}
+    limits = {"limits": media_limits(config)}
+
+    def kind(given: Any) -> type:
+        if given.modality == "video" and given.encoder.type == "motion":
+            return MotionReader
+        return kinds.get(given.modality, TabularReader)
+
     return {
-        name: kinds.get(given.modality, TabularReader).restore(
-            states[name], **(limits if given.modality in {"audio", "image", "video"} else {})
-        )
+        name: kind(given).restore(states[name], **(limits if given.modality in {"audio", "image", "video"} else {}))
         for name, given in config.inputs.items()
     }
+
+
+def media_limits(config: Config) -> "Limits":
+    """What one file may ask for."""
+    from sensorium.media import Limits
+
+    given = config.limits
+    return Limits(given.max_pixels, given.max_seconds, given.max_bytes)
+
+
+def build_loader(config: Config, say: Callable[[str], None] = lambda _: None) -> "MediaLoader":
+    """What reads media files for a configuration: the decoding processes and the cache that all of a program share."""
+    from sensorium.media.cache import open_cache
+    from sensorium.media.loader import MediaLoader, shared_pool
+
+    options, limits = config.training, config.limits
+    # What this program may use, which in a container is less than the machine has.
+    processors = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    workers = processors if options.workers is None else options.workers
+    cache = None
+    if options.cache_size:
+        try:
+            cache = open_cache(size=options.cache_size * 10**6)
+        except DataError as error:
+            say(f"warning: {error} Nothing is cached.")
+    return MediaLoader(shared_pool(workers, limits.decode_seconds, limits.decode_memory), cache)
 
 
 def build_model(
@@ -251,7 +289,7 @@ def _sizes(given: Any, reader: Any) -> dict[str, Any]:
     elif given.modality == "audio":
         sizes = {"sample_rate": given.sample_rate}
     elif given.modality == "video":
-        sizes = {"max_frames": max(given.frames, 64), "size": _pair(given.size)}
+        sizes = {"max_frames": max(given.frames, 64), "steps": given.frames, "size": _pair(given.size)}
     elif given.modality == "image":
         sizes = {"size": _pair(given.size)}
     elif given.modality == "vector":

@@ -15,7 +15,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load as load_tensors
 from safetensors.torch import save as save_tensors
 
-from sensorium.build import build_model, complete, restore_readers
+from sensorium.build import build_loader, build_model, complete, restore_readers
 from sensorium.config import Config, dump_config, parse_config, read_config, set_value
 from sensorium.data.batches import Reader, Rows
 from sensorium.data.cells import is_missing
@@ -143,6 +143,9 @@ def load(folder: str | os.PathLike[str]) -> "Predictor":
     states = read_json(folder / "inputs.json")
     for state in states["readers"].values():
         if "tokenizer" in state:
+            if state["tokenizer"] not in run["files"]:
+                name = state["tokenizer"]
+                raise DataError(f"{folder / 'inputs.json'} names '{name}', which has no checksum; it is not loaded.")
             state["tokenizer"] = (folder / state["tokenizer"]).read_text(encoding="utf-8")
     readers = restore_readers(config, states["readers"])
     coders = {name: TargetCoder(**state) for name, state in states["targets"].items()}
@@ -325,7 +328,7 @@ class Predictor:
         if absent:
             say(f"{table.name} lacks the columns {', '.join(absent)}; they count as missing.")
         self.problems = Problems()
-        rows = Rows(table, self.readers, problems=self.problems)
+        rows = Rows(table, self.readers, problems=self.problems, loader=build_loader(self.config, say))
         check_numbers(rows)
         found = outputs(self.model, rows, max(self.config.training.batch_size, 32), keep)
         for line in self.problems.lines():
@@ -339,7 +342,10 @@ def check_numbers(rows: Rows) -> None:
         for place, column in enumerate(reader.columns):
             if getattr(reader, "kinds", {}).get(column) != "numeric":
                 continue
-            filled = [c[place] for c in rows.cells[name][:1000] if not is_missing(c[place])]
+            cells = rows.columns[name].cells[place]
+            if cells is None:
+                continue
+            filled = [cell for cell in (cells[row] for row in range(min(len(cells), 1000))) if not is_missing(cell)]
             if filled and all(number(cell) is None for cell in filled) and any(len(str(c)) > 3 for c in filled):
                 got = str(filled[0])[:40]
                 raise DataError(f"{rows.table.name}, column '{column}': must be numbers, as in training; got {got!r}.")

@@ -70,6 +70,12 @@ def video() -> Input:
     return Input(torch.rand(ROWS, 7, 3, 16, 16), lengths_mask([7, 3, 0, 5], hole=2))
 
 
+def motion() -> Input:
+    """3 steps of a 4 x 4 grid, their bytes, 2 pictures of 8 x 16."""
+    mask = torch.tensor([True, True, False, True])
+    return Input(torch.cat([torch.randn(ROWS, 3 * 49) * 0.02, torch.rand(ROWS, 2 * 3 * 8 * 16)], dim=1), mask)
+
+
 def vector() -> Input:
     return Input(torch.randn(ROWS, 5), torch.tensor([True, True, False, True]))
 
@@ -127,6 +133,7 @@ ENCODER_ROWS = [
     ),
     EncoderRow("video", "frames", lambda: encoders.VideoFrames(channels=(8, 8), **small), video, time=True),
     EncoderRow("video", "cnn3d", lambda: encoders.VideoCNN3D(WIDTH, channels=(8, 8)), video, time=True),
+    EncoderRow("video", "motion", lambda: encoders.VideoMotion(WIDTH, 3, 4, 2, (8, 16), channels=(8, 8)), motion),
     EncoderRow("numeric", "numeric", lambda: encoders.Numeric(WIDTH), numeric),
     EncoderRow("categorical", "categorical", lambda: encoders.Categorical(4, WIDTH), categorical),
     EncoderRow("tabular", "tabular", lambda: encoders.Tabular(WIDTH, 2, (3, 2)), tabular),

@@ -2,6 +2,7 @@
 
 import typer
 
+from sensorium.cli.cache import cache
 from sensorium.cli.check import check
 from sensorium.cli.diagram import diagram
 from sensorium.cli.evaluate import evaluate
@@ -21,5 +22,5 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
-for command in (inspect, init, check, fit, evaluate, predict, summary, diagram, example):
+for command in (inspect, init, check, fit, evaluate, predict, summary, diagram, example, cache):
     app.command()(command)

@@ -39,6 +39,9 @@ def fit(
     media_root: MediaRoot = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on where this command stopped.")] = False,
     strict: Annotated[bool, typer.Option("--strict", help="A file that can't be read is an error.")] = False,
+    cache_size: Annotated[
+        int | None, typer.Option("--cache-size", metavar="MB", help="Of decoded media kept on disk; 0: none.")
+    ] = None,
     probes: Annotated[bool, typer.Option(help="Score every input alone after training.")] = True,
     json: Json = False,
 ) -> None:
@@ -48,7 +51,7 @@ def fit(
     """
     from sensorium.predictor import fit as learn
 
-    training: dict[str, Any] = {"epochs": epochs, "seed": seed, "time_limit": time_limit}
+    training: dict[str, Any] = {"epochs": epochs, "seed": seed, "time_limit": time_limit, "cache_size": cache_size}
     training = {name: value for name, value in training.items() if value is not None}
     if strict:
         training["strict"] = True

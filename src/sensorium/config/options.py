@@ -100,6 +100,16 @@ class VideoCNN3D(Options):
     dropout: float = Field(0.1, ge=0, lt=1, description="probability")
 
 
+class VideoMotion(Options):
+    type: Literal["motion"] = "motion"
+    grid: int = Field(8, ge=1, le=64, description="cells of motion along each side of the picture")
+    pictures: int = Field(
+        4, ge=0, le=64, description="pictures beside the motion, of the input's size; 0: motion alone"
+    )
+    channels: tuple[int, ...] = Field((32, 64, 128), description="feature maps a stage of the pictures' encoder")
+    dropout: float = Field(0.1, ge=0, lt=1, description="probability")
+
+
 class NumericEncoder(Options):
     type: Literal["numeric"] = "numeric"
 
@@ -167,7 +177,7 @@ class AudioInput(Input):
 
 class VideoInput(Input):
     modality: Literal["video"] = "video"
-    frames: int = Field(16, ge=1, le=512, description="frames, evenly spaced over the clip")
+    frames: int = Field(16, ge=1, le=512, description="frames, evenly spaced over the clip; of motion: spans of time")
     size: ImageSize | None = Field(None, description="pixels: one side of a square, or [height, width]")
     encoder: Any = VideoFrames()
 
@@ -270,7 +280,9 @@ class Training(Options):
     probes: bool = Field(True, description="score every input alone after training (at most a third of the time)")
     seed: int = Field(0, ge=0, description="of weights, order, dropout and the split")
     threads: int | None = Field(None, ge=1, description="of torch; as many as processors where left out")
-    memory: int = Field(4096, ge=0, description="MB of decoded media kept in memory, at most")
+    cache_size: int = Field(10_000, ge=0, description="MB of decoded media kept on disk for all runs; 0: none")
+    memory: int = Field(4096, ge=0, description="MB of decoded media kept in memory where the cache doesn't keep them")
+    workers: int | None = Field(None, ge=0, description="processes that decode; one a processor where left out; 0: none")
     strict: bool = Field(False, description="a file that can't be read is an error, not a missing input")
 
 
@@ -278,6 +290,8 @@ class LimitOptions(Options):
     max_pixels: int = Field(200_000_000, ge=1, description="pixels of one picture or frame")
     max_seconds: float = Field(14400.0, gt=0, description="s of one recording or clip")
     max_bytes: int = Field(2**31, ge=1, description="bytes of one file")
+    decode_seconds: float = Field(60.0, gt=0, description="s that decoding one file may take")
+    decode_memory: int = Field(2048, ge=64, description="MB that decoding one file may take")
 
 
 class Config(Options):
@@ -312,7 +326,7 @@ ENCODERS: dict[str, dict[str, type[Options]]] = {
     "tabular": {"tabular": TabularEncoder},
     "text": {"bag": TextBag, "rnn": TextRNN, "transformer": TextTransformer},
     "vector": {"dense": DenseEncoder, "relu": ReLUEncoder},
-    "video": {"frames": VideoFrames, "cnn3d": VideoCNN3D},
+    "video": {"frames": VideoFrames, "cnn3d": VideoCNN3D, "motion": VideoMotion},
 }
 FUSIONS: dict[str, type[Options]] = {
     "concat": Concat,

@@ -57,7 +57,9 @@ def parse_config(data: dict[str, Any]) -> Config:
     if "fusion" in data:
         parts["fusion"] = _typed("fusion", "fusion", data["fusion"], FUSIONS, "gated", _added_fusions, errors)
     targets = _mapping(data, "targets", errors)
-    parts["targets"] = {str(n): _check(Target, {} if v is None else v, f"targets.{n}", errors) for n, v in targets.items()}
+    parts["targets"] = {
+        str(n): _check(Target, {} if v is None else v, f"targets.{n}", errors) for n, v in targets.items()
+    }
     for key, cls in (("training", Training), ("limits", LimitOptions)):
         if key in data:
             parts[key] = _check(cls, {} if data[key] is None else data[key], key, errors)

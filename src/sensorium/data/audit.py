@@ -1,6 +1,7 @@
 """What is in a table, before anything is learned from it: the facts that `sensorium inspect` shows."""
 
 import hashlib
+import math
 from collections import Counter, defaultdict
 from collections.abc import Sequence
 from typing import Any
@@ -10,7 +11,7 @@ import numpy as np
 from sensorium.data.cells import is_missing, split_bag
 from sensorium.data.schema import MEDIA, Schema
 from sensorium.data.table import Table
-from sensorium.data.targets import guess_task, label, number
+from sensorium.data.targets import guess_task, is_filled, label, number
 from sensorium.errors import DataError, MediaError, did_you_mean
 from sensorium.media import probe
 
@@ -87,7 +88,8 @@ def _media(table: Table, name: str, facts: dict[str, Any]) -> dict[str, list[int
             if info.seconds:
                 seconds.append(info.seconds)
     if sizes:
-        facts["sizes"] = {"smallest": list(min(sizes)), "largest": list(max(sizes))}
+        sizes.sort(key=math.prod)
+        facts["sizes"] = {"smallest": list(sizes[0]), "largest": list(sizes[-1])}
     if seconds:
         low, middle, high = np.quantile(seconds, [0, 0.5, 1])
         facts["seconds"] = {"shortest": round(low, 3), "median": round(middle, 3), "longest": round(high, 3)}
@@ -108,8 +110,8 @@ def _duplicates(name: str, found: dict[str, list[int]], table: Table, targets: S
 
 
 def _balance(cells: Sequence[Any]) -> dict[str, Any]:
-    filled = [cell for cell in cells if not is_missing(cell)]
     task = guess_task(cells)
+    filled = [cell for cell in cells if is_filled(cell, task)]
     found: dict[str, Any] = {"task": task, "missing": len(cells) - len(filled)}
     if task == "regression":
         values = np.array([number(cell) for cell in filled])

@@ -1,33 +1,40 @@
-"""Rows to batches: cells are read once, kept as far as memory allows, and collated with their masks."""
+"""Rows to batches, read while the batches before them are used."""
 
+import queue
+import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 import torch
 from torch import Tensor
-from torch.utils.data import Dataset, Sampler
 
+from sensorium.data.media_column import Allowance, MediaColumn
+from sensorium.data.media_readers import MediaReader
 from sensorium.data.problems import Problems
 from sensorium.data.table import Table
 from sensorium.data.targets import TargetCoder
 from sensorium.encoders.features import Input
+from sensorium.media.loader import MediaLoader
 
-__all__ = ["Batch", "EpochSampler", "Reader", "Rows", "collate"]
+__all__ = ["Batch", "EpochSampler", "Reader", "Rows"]
 
-READING_THREADS = 4  # decoders release Python's lock; a few more threads than cores hide waiting for the disk
+PLACE = torch.int32  # of a row; as in `Table`
+AHEAD = 3  # batches that are ready or being read while one is used
 
 
 class Reader(Protocol):
-    """What turns the cells of one input into arrays. `data.text.TextReader` is the shortest example."""
+    """What turns the cells of one input into arrays. `data.text.TextReader` is the shortest example.
+
+    Readers of media name no `read`: they are `MediaReader`s, and a `MediaColumn` reads for them.
+    """
 
     modality: str
     columns: tuple[str, ...]
 
-    def fit(self, rows: Sequence[Sequence[Any]]) -> None: ...
-    def read(self, cells: Sequence[Any], resolve: Callable[[Any], Any], note: Callable[[str, str], None]) -> Any: ...
+    def fit(self, rows: Any) -> None: ...
+    def read(self, cells: Sequence[Any], note: Callable[[str, str], None]) -> Any: ...
     def collate(self, items: Sequence[Any]) -> tuple[np.ndarray, np.ndarray]: ...
     def state(self) -> dict[str, Any]: ...
 
@@ -40,7 +47,29 @@ class Batch(NamedTuple):
     rows: Tensor
 
 
-class Rows(Dataset):
+class ValueColumn:
+    """One input whose cells hold the values themselves. As a MediaColumn, with nothing to wait for."""
+
+    def __init__(self, reader: Reader, table: Table, problems: Problems):
+        self.reader, self.table, self.problems = reader, table, problems
+        there = set(table.columns)
+        self.cells = [table.cells(column) if column in there else None for column in reader.columns]
+
+    def begin(self, places: Sequence[int]) -> None:
+        """Nothing."""
+
+    def finish(self, places: Sequence[int], asked: None) -> tuple[np.ndarray, np.ndarray]:
+        return self.reader.collate(self.items(np.asarray(places).tolist()))
+
+    def items(self, places: Sequence[int]) -> list[Any]:
+        return [self._read(place) for place in places]
+
+    def _read(self, place: int) -> Any:
+        note = partial(self.problems.add, self.table.name, self.table.number(place), self.reader.columns[0])
+        return self.reader.read([None if cells is None else cells[place] for cells in self.cells], note)
+
+
+class Rows:
     """The rows of a table, read through `readers`.
 
     An input that can't be read is missing from its row and noted in `problems`; no other row ever stands in for it.
@@ -50,95 +79,102 @@ class Rows(Dataset):
         readers: one an input; those whose columns the table lacks count as missing.
         targets: coders of the target columns; none for prediction.
         problems: where faults are noted.
-        memory: bytes of read arrays to keep; what is beyond is read anew each time.
+        loader: of media files; None decodes them here and keeps nothing on disk.
+        memory: bytes of decoded media to keep where the loader's cache doesn't.
     """
 
     def __init__(
         self,
         table: Table,
-        readers: Mapping[str, Reader],
+        readers: Mapping[str, Reader | MediaReader],
         targets: Mapping[str, TargetCoder] | None = None,
         problems: Problems | None = None,
+        loader: MediaLoader | None = None,
         memory: int = 0,
     ):
         self.table, self.readers = table, dict(readers)
         self.problems = Problems() if problems is None else problems
         self.targets = {name: coder.encode(table.cells(name)) for name, coder in (targets or {}).items()}
-        there = set(table.columns)
-        self.cells = {
-            name: list(
-                zip(*[table.cells(c) if c in there else [None] * len(table) for c in reader.columns], strict=True)
-            )
+        loader, allowance = loader or MediaLoader(), Allowance(memory)
+        self.columns: dict[str, ValueColumn | MediaColumn] = {
+            name: MediaColumn(reader, table, loader, self.problems, allowance)
+            if isinstance(reader, MediaReader)
+            else ValueColumn(reader, table, self.problems)
             for name, reader in self.readers.items()
         }
-        self.memory, self.kept = memory, {}
 
     def __len__(self) -> int:
         return len(self.table)
 
-    def __getitem__(self, row: int) -> tuple[int, dict[str, Any]]:
-        if row in self.kept:
-            return row, self.kept[row]
-        items = {name: self._read(name, row) for name in self.readers}
-        if self.memory > 0:
-            self.memory -= sum(map(size, items.values()))
-            self.kept[row] = items
-        return row, items
+    def items(self, name: str, places: Sequence[int]) -> list[Any]:
+        """What an input's cells became in these rows, None where they hold nothing: before they are a batch."""
+        return self.columns[name].items(places)
 
-    def load(self, progress: Callable[[int, int], None] | None = None) -> None:
-        """Read rows ahead, several at a time, until all are kept or memory is used up."""
-        with ThreadPoolExecutor(READING_THREADS) as pool:
-            for start in range(0, len(self), 64):
-                if self.memory <= 0:
-                    return
-                stop = min(start + 64, len(self))
-                list(pool.map(self.__getitem__, range(start, stop)))
-                if progress is not None:
-                    progress(stop, len(self))
+    def begin(self, places: Sequence[int] | np.ndarray) -> dict[str, Any]:
+        """Ask for all that has to be decoded for these rows; `finish` waits for it."""
+        return {name: column.begin(places) for name, column in self.columns.items()}
 
-    def batches(self, size: int) -> Iterator[Batch]:
-        """All rows in order, `size` at a time, the next batch read while one is used."""
-        with ThreadPoolExecutor(READING_THREADS) as pool:
-            ahead = None
-            for start in [*range(0, len(self), size), None]:
-                future = (
-                    None
-                    if start is None
-                    else [pool.submit(self.__getitem__, row) for row in range(start, min(start + size, len(self)))]
-                )
-                if ahead is not None:
-                    yield collate(self, [row.result() for row in ahead])
-                ahead = future
+    def finish(self, places: Sequence[int] | np.ndarray, asked: dict[str, Any]) -> Batch:
+        inputs = {}
+        for name, column in self.columns.items():
+            values, mask = column.finish(places, asked[name])
+            inputs[name] = Input(torch.from_numpy(values), torch.from_numpy(mask))
+        index = np.asarray(places)
+        targets = {
+            name: (torch.from_numpy(values[index]), torch.from_numpy(mask[index]))
+            for name, (values, mask) in self.targets.items()
+        }
+        return Batch(inputs, targets, torch.from_numpy(index.astype(np.int64)))
 
-    def _read(self, name: str, row: int) -> Any:
-        reader = self.readers[name]
-        note = partial(self.problems.add, self.table.name, self.table.number(row), reader.columns[0])
-        return reader.read(self.cells[name][row], self.table.resolve, note)
+    def batch(self, places: Sequence[int] | np.ndarray) -> Batch:
+        """These rows."""
+        return self.finish(places, self.begin(places))
+
+    def batches(self, size: int, order: Sequence[int] | np.ndarray | None = None) -> Iterator[Batch]:
+        """All rows, or those of `order`, `size` at a time; a thread reads the next ones while one is used."""
+        order = np.arange(len(self)) if order is None else np.asarray(order)
+        starts = range(0, len(order), size)
+        if len(starts) <= 1:
+            yield from (self.batch(order) for _ in starts)
+            return
+        ready: queue.Queue[Batch | BaseException] = queue.Queue(AHEAD)
+        stop = threading.Event()
+        thread = threading.Thread(
+            target=self._fill, args=(order, size, ready, stop), name="sensorium-reader", daemon=True
+        )
+        thread.start()
+        try:
+            for _ in starts:
+                got = ready.get()
+                if isinstance(got, BaseException):
+                    raise got
+                yield got
+        finally:
+            stop.set()
+            while thread.is_alive():  # it may wait for room
+                try:
+                    ready.get(timeout=0.01)
+                except queue.Empty:
+                    pass
+
+    def _fill(
+        self, order: np.ndarray, size: int, ready: "queue.Queue[Batch | BaseException]", stop: threading.Event
+    ) -> None:
+        """Put each part's batch into `ready`; the next part's files are asked for before one's are waited for."""
+        try:
+            part = order[:size]
+            asked = self.begin(part)
+            while len(part) and not stop.is_set():
+                order = order[size:]
+                following = order[:size]
+                ahead = self.begin(following)
+                ready.put(self.finish(part, asked))
+                part, asked = following, ahead
+        except BaseException as error:  # raised again where the batches are taken
+            ready.put(error)
 
 
-def size(item: Any) -> int:
-    """Bytes of what was read of one cell."""
-    if isinstance(item, list):
-        return sum(map(size, item))
-    return item.nbytes if isinstance(item, np.ndarray) else 16
-
-
-def collate(rows: Rows, items: Sequence[tuple[int, dict[str, Any]]]) -> Batch:
-    """Read rows as one batch."""
-    places = torch.tensor([row for row, _ in items])
-    inputs = {}
-    for name, reader in rows.readers.items():
-        values, mask = reader.collate([read[name] for _, read in items])
-        inputs[name] = Input(torch.from_numpy(values), torch.from_numpy(mask))
-    index = places.numpy()
-    targets = {
-        name: (torch.from_numpy(values[index]), torch.from_numpy(mask[index]))
-        for name, (values, mask) in rows.targets.items()
-    }
-    return Batch(inputs, targets, places)
-
-
-class EpochSampler(Sampler[int]):
+class EpochSampler:
     """A new order every epoch that depends on the seed and the epoch alone, so that a resumed run sees the same."""
 
     def __init__(self, length: int, seed: int):
@@ -150,6 +186,6 @@ class EpochSampler(Sampler[int]):
     def __len__(self) -> int:
         return self.length
 
-    def __iter__(self) -> Iterator[int]:
+    def order(self) -> np.ndarray:
         generator = torch.Generator().manual_seed(self.seed * 100_003 + self.epoch)
-        return iter(torch.randperm(self.length, generator=generator).tolist())
+        return torch.randperm(self.length, generator=generator, dtype=PLACE).numpy()

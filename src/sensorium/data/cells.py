@@ -5,7 +5,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-__all__ = ["is_missing", "split_bag"]
+__all__ = ["is_missing", "says_nothing", "split_bag"]
+
+NOTHING = {"na", "n/a", "nan", "none", "null", "unknown", "-", "?"}  # what programs write in an empty cell of numbers
 
 
 def is_missing(cell: Any) -> bool:
@@ -22,8 +24,13 @@ def is_missing(cell: Any) -> bool:
     if isinstance(cell, list | tuple | bytes | np.ndarray):
         return len(cell) == 0 if not isinstance(cell, np.ndarray) else cell.size == 0
     if isinstance(cell, dict):
-        return cell.get("bytes") is None and not cell.get("path")
+        return not cell or (cell.keys() <= {"bytes", "path"} and cell.get("bytes") is None and not cell.get("path"))
     return False
+
+
+def says_nothing(cell: Any) -> bool:
+    """Whether a cell among numbers means 'missing': it is, or it says so ("NA", "null", "-")."""
+    return is_missing(cell) or (isinstance(cell, str) and cell.strip().lower() in NOTHING)
 
 
 def split_bag(cell: Any) -> list[Any]:

@@ -1,71 +1,74 @@
-"""Cells that name pictures, recordings and clips to arrays."""
+"""How cells that name pictures, recordings and clips are read, and how what they became is put together."""
 
-import os
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
-from sensorium.data.cells import split_bag
 from sensorium.data.text import pad
-from sensorium.errors import MediaError
-from sensorium.media import Limits, read_audio, read_image, read_video
+from sensorium.media import Limits
+from sensorium.media.cache import Recipe
 
-__all__ = ["AudioReader", "ImageReader", "VideoReader"]
-
-Note = Callable[[str, str], None]  # kind of problem, reason
+__all__ = ["AudioReader", "ImageReader", "MediaReader", "MotionReader", "VideoReader"]
 
 
 class MediaReader:
-    """A column of media files; what one file becomes is the subclass's `decode`.
+    """A column of media files. `data.media_column.MediaColumn` does the reading.
 
     Args:
         column: its name.
         bag: the most files of one cell; above 1 the arrays get a dimension for them.
         limits: of one file.
-        options: what `decode` needs, saved with the run.
+        options: what `sensorium.media.decode` takes for this modality, saved with the run.
     """
 
     modality = ""
+    dtype: Any = np.uint8
 
     def __init__(self, column: str, bag: int = 1, limits: Limits | None = None, **options: Any):
         self.columns, self.bag, self.options = (column,), bag, options
         self.limits = limits or Limits()
 
-    def fit(self, rows: Sequence[Sequence[Any]]) -> None:
+    @property
+    def recipe(self) -> Recipe:
+        return Recipe(self.modality, self.options, self.limits)
+
+    @property
+    def shape(self) -> tuple[int, ...] | None:
+        """Of what each file becomes; None where they differ."""
+        return None
+
+    def fit(self, rows: Any) -> None:
         """Nothing is learned from the rows: sizes and rates come from the configuration."""
-
-    def decode(self, source: Any, note: Note) -> np.ndarray:
-        raise NotImplementedError
-
-    def read(self, cells: Sequence[Any], resolve: Callable[[Any], Any], note: Note) -> list[np.ndarray] | None:
-        """The files of a cell, decoded; None where there are none. What can't be read is noted and left out."""
-        (cell,) = cells
-        files = split_bag(cell)
-        found = []
-        for item in files[: self.bag]:
-            try:
-                found.append(self.decode(resolve(item), note))
-            except MediaError as error:
-                note("broken", f"cannot read {named(item)} as {self.modality}: {error}")
-        if len(files) > self.bag:
-            note("cut", f"it names {len(files)} files, and at most {self.bag} were in a training row")
-        return found or None
 
     def collate(self, items: Sequence[list[np.ndarray] | None]) -> tuple[np.ndarray, np.ndarray]:
         """One array of a batch and its mask; a bag's dimension comes second, where there is one."""
-        flat: list[np.ndarray | None] = []
-        for item in items:
-            files = item or []
-            flat.extend([*files[: self.bag], *[None] * (self.bag - len(files))])
-        values, mask = self.stack(flat)
-        if self.bag > 1:
-            values = values.reshape(len(items), self.bag, *values.shape[1:])
-            mask = mask.reshape(len(items), self.bag, *mask.shape[1:])
-        return values, mask
+        files = self.flat(items)
+        values = np.zeros((len(files), *self.shape), dtype=self.dtype)
+        for i, file in enumerate(files):
+            if file is not None:
+                values[i] = file
+        return self.batch(values, np.array([file is not None for file in files]))
 
-    def stack(self, files: Sequence[np.ndarray | None]) -> tuple[np.ndarray, np.ndarray]:
-        raise NotImplementedError
+    def batch(self, values: np.ndarray, there: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """`collate` where the values (rows * bag, *shape) are put together already; there: (rows * bag,) bool."""
+        return self.in_bags(values), self.in_bags(self.mask(there))
+
+    def mask(self, there: np.ndarray) -> np.ndarray:
+        """An encoder's mask for files that are there or not."""
+        return there
+
+    def flat(self, items: Sequence[list[np.ndarray] | None]) -> list[np.ndarray | None]:
+        """The files of all rows, one after the other, each row filled up with None to `bag`."""
+        found: list[np.ndarray | None] = []
+        for item in items:
+            files = (item or [])[: self.bag]
+            found.extend([*files, *[None] * (self.bag - len(files))])
+        return found
+
+    def in_bags(self, values: np.ndarray) -> np.ndarray:
+        """(rows * bag, ...) as (rows, bag, ...), where a bag can hold several."""
+        return values if self.bag == 1 else values.reshape(-1, self.bag, *values.shape[1:])
 
     def state(self) -> dict[str, Any]:
         return {"column": self.columns[0], "bag": self.bag, **self.options}
@@ -76,23 +79,14 @@ class MediaReader:
         return cls(options.pop("column"), options.pop("bag"), limits, **options)
 
 
-def named(item: Any) -> str:
-    """A media item in a message: its path, or what it is."""
-    return str(item) if isinstance(item, str | os.PathLike) else f"{type(item).__name__} in memory"
-
-
 class ImageReader(MediaReader):
     """Pictures, resized to one size. Options: size (height, width) in pixels."""
 
     modality = "image"
 
-    def decode(self, source: Any, note: Note) -> np.ndarray:
-        return read_image(source, tuple(self.options["size"]), self.limits)
-
-    def stack(self, files: Sequence[np.ndarray | None]) -> tuple[np.ndarray, np.ndarray]:
-        empty = np.zeros((3, *self.options["size"]), dtype=np.uint8)
-        mask = np.array([file is not None for file in files])
-        return np.stack([empty if file is None else file for file in files]), mask  # (B, 3, H, W), (B,)
+    @property
+    def shape(self) -> tuple[int, ...]:
+        return 3, *self.options["size"]
 
 
 class AudioReader(MediaReader):
@@ -100,16 +94,9 @@ class AudioReader(MediaReader):
 
     modality = "audio"
 
-    def decode(self, source: Any, note: Note) -> np.ndarray:
-        rate, seconds = self.options["sample_rate"], self.options["seconds"]
-        wave = read_audio(source, rate, None if seconds is None else seconds + 1 / rate, self.limits)
-        if seconds is not None and len(wave) > (most := max(1, int(seconds * rate))):
-            note("cut", f"the recording is longer than {seconds:g} s")
-            wave = wave[:most]
-        return wave
-
-    def stack(self, files: Sequence[np.ndarray | None]) -> tuple[np.ndarray, np.ndarray]:
-        return pad(files, np.float32)  # (B, samples), (B, samples)
+    def collate(self, items: Sequence[list[np.ndarray] | None]) -> tuple[np.ndarray, np.ndarray]:
+        values, mask = pad(self.flat(items), np.float32)  # (B, samples), (B, samples)
+        return self.in_bags(values), self.in_bags(mask)
 
 
 class VideoReader(MediaReader):
@@ -117,11 +104,35 @@ class VideoReader(MediaReader):
 
     modality = "video"
 
-    def decode(self, source: Any, note: Note) -> np.ndarray:
-        return read_video(source, self.options["frames"], tuple(self.options["size"]), self.limits)
+    @property
+    def shape(self) -> tuple[int, ...]:
+        return self.options["frames"], 3, *self.options["size"]
 
-    def stack(self, files: Sequence[np.ndarray | None]) -> tuple[np.ndarray, np.ndarray]:
-        empty = np.zeros((self.options["frames"], 3, *self.options["size"]), dtype=np.uint8)
-        mask = np.array([file is not None for file in files])
-        values = np.stack([empty if file is None else file for file in files])  # (B, frames, 3, H, W)
-        return values, np.repeat(mask[:, None], self.options["frames"], axis=1)
+    def mask(self, there: np.ndarray) -> np.ndarray:
+        return np.repeat(there[:, None], self.options["frames"], axis=1)  # (B, frames)
+
+
+class MotionReader(MediaReader):
+    """Clips, as motion and some pictures: a row of numbers each, see `sensorium.encoders.VideoMotion`.
+
+    Options: steps, grid, pictures, size (height, width) in pixels.
+    """
+
+    modality = "motion"
+    dtype = np.float16
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        return (sum(self.lengths),)
+
+    @property
+    def lengths(self) -> tuple[int, int, int]:
+        """How many of a row's numbers are motion, sizes of frames, and pictures."""
+        steps, (height, width) = self.options["steps"], self.options["size"]
+        return steps * 3 * self.options["grid"] ** 2, steps, self.options["pictures"] * 3 * height * width
+
+    def parts(self, row: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """A row as motion (steps, 3, grid, grid), sizes (steps,) and pictures (pictures, 3, H, W) from 0 to 1."""
+        field, sizes, pictures = np.split(row.astype(np.float32), np.cumsum(self.lengths)[:2])
+        grid = self.options["grid"]
+        return field.reshape(-1, 3, grid, grid), sizes, pictures.reshape(-1, 3, *self.options["size"])

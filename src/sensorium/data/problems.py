@@ -14,7 +14,8 @@ __all__ = ["Problem", "Problems"]
 class Problem:
     """One cell that could not be used as it is. `row` is counted from 1, as `Table.number`.
 
-    kind: broken (the input is missing from the row), cut (its end is left out), no target (the row is left out).
+    kind: broken (the input is missing from the row), cut (its end is left out), fallback (read in another, worse way),
+    no target (the row is left out).
     """
 
     table: str
@@ -24,7 +25,12 @@ class Problem:
     reason: str
 
 
-WORDS = {"broken": "without it, as missing", "cut": "cut short", "no target": "left out"}
+WORDS = {
+    "broken": "without it, as missing",
+    "cut": "cut short",
+    "fallback": "with motion estimated from frames",
+    "no target": "left out",
+}
 
 
 @dataclass

@@ -1,5 +1,6 @@
 """Which column is what: guessed from content first, then from the name, with the reason said."""
 
+import datetime
 import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -8,10 +9,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pandas as pd
 from PIL import Image
 
-from sensorium.data.cells import is_missing, is_wave, split_bag
+from sensorium.data.cells import is_missing, is_wave, says_nothing, split_bag
 from sensorium.data.table import Table
 from sensorium.data.tabular import NO, YES, label, vector
 from sensorium.data.targets import number
@@ -26,9 +26,12 @@ PROBED = {"audio": 1000, "image": 200, "video": 100}  # files whose headers are 
 
 # Scripts written without spaces between words: Chinese, Japanese, Thai, Lao, Khmer, Burmese.
 UNSPACED = re.compile(r"[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff]")
-ID_NAME = re.compile(r"(^|[_\s-])(id|uid|uuid|guid|key|index|idx|no|number|编号|序号)$|^unnamed: 0$", re.IGNORECASE)
+ID_NAME = re.compile(
+    r"(?i:(^|[_\s-])(id|uid|uuid|guid|key|index|idx|no|number)$|^unnamed: 0$|[^\x00-\x7f]id$|(编号|序号)$)|[a-z]I[dD]$"
+)
 DATE = re.compile(
-    r"^\s*(\d{4}[-/.年]\d{1,2}([-/.月]\d{1,2}日?)?|\d{1,2}[-/.]\d{1,2}[-/.]\d{4}|\d{1,2} [A-Za-z]{3,9} \d{4})"
+    r"^\s*(\d{4}[-/.年]\d{1,2}([-/.月]\d{1,2}日?)?|\d{1,2}[-/.]\d{1,2}[-/.]\d{4}|\d{1,2} [A-Za-z]{3,9} \d{4}"
+    r"|[A-Za-z]{3,9} \d{1,2}, \d{4})"
     r"([T\s]+\d{1,2}:\d{2}(:\d{2}(\.\d+)?)?\s*(Z|[+-]\d{2}:?\d{2})?)?\s*$"
 )
 
@@ -137,25 +140,39 @@ def _guess(name: str, cells: Sequence[Any], table: Table, every: Sequence[Any]) 
         c for c in cells if isinstance(c, list | tuple | np.ndarray) or (isinstance(c, str) and c.strip()[:1] == "[")
     ]
     if len(arrays) > 0.9 * len(cells):
-        sizes = {len(v) for c in arrays if (v := vector(c)) is not None}
-        if len(sizes) == 1 and sizes != {1}:
-            return "vector", f"every cell holds {sizes.pop()} numbers"
+        sizes = Counter(len(v) for c in arrays if (v := vector(c)) is not None)
+        size, count = sizes.most_common(1)[0] if sizes else (0, 0)
+        if count >= 0.9 * len(cells):
+            return "vector", f"{count} {of} hold {size} numbers"
     texts = [label(cell) for cell in cells]
     unique = len(set(texts))
-    if len({label(c) for c in every if not is_missing(c)}) == 1:
+    if _constant(every):
         return "ignored", f"every filled cell says '{texts[0][:40]}'"
     if {text.lower() for text in texts} <= YES | NO and unique <= 2:
         return "boolean", "two values: " + ", ".join(sorted(set(texts)))
-    numeric = sum(number(cell) is not None for cell in cells) / len(cells)
+    said = [cell for cell in cells if not says_nothing(cell)]
+    numeric = sum(number(cell) is not None for cell in said) / max(1, len(said))
     if _is_identifier(name, cells, texts, unique):
         return "identifier", f"{unique} different values {of}, and named or numbered like an identifier"
-    if numeric >= 0.9:
-        return "numeric", f"{numeric:.0%} {of} are numbers"
-    if all(isinstance(c, pd.Timestamp | np.datetime64) or hasattr(c, "isoformat") for c in cells):
+    if numeric >= 0.9 and not _are_codes(texts):
+        return "numeric", f"{numeric:.0%} of {len(said)} cells looked at are numbers"
+    if all(isinstance(c, datetime.date | np.datetime64) for c in cells):
         return "date", "the table says so"
-    if np.mean([bool(DATE.match(text)) for text in texts]) >= 0.9:
+    if said and np.mean([bool(DATE.match(label(cell))) for cell in said]) >= 0.9:
         return "date", "cells are written like dates"
     return _words(texts, unique, of)
+
+
+def _constant(cells: Sequence[Any]) -> bool:
+    """Whether every filled cell says the same."""
+    first = None
+    for cell in cells:
+        if not is_missing(cell):
+            if first is None:
+                first = label(cell)
+            elif label(cell) != first:
+                return False
+    return first is not None
 
 
 def _words(texts: Sequence[str], unique: int, of: str) -> tuple[str, str]:
@@ -175,11 +192,16 @@ def _is_identifier(name: str, cells: Sequence[Any], texts: Sequence[str], unique
     named = bool(ID_NAME.search(name))
     if all(re.fullmatch(r"[0-9a-fA-F]{8}-?([0-9a-fA-F]{4}-?){3}[0-9a-fA-F]{12}|[0-9a-f]{16,64}", t) for t in texts):
         return True
-    if unique == len(texts) and all(re.fullmatch(r"[A-Za-z]+[-_]?[0-9]+", t) for t in texts):
+    if unique == len(texts) and (_are_codes(texts) or all(re.fullmatch(r"[A-Za-z]+[-_]?[0-9]+", t) for t in texts)):
         return True
     if all(number(cell) is not None for cell in cells):
         return named and all(float(number(cell)).is_integer() for cell in cells)
     return named
+
+
+def _are_codes(texts: Sequence[str]) -> bool:
+    """Whether digits are a name, not an amount: '007', '01234'."""
+    return all(t.isdigit() for t in texts) and any(len(t) > 1 and t[0] == "0" for t in texts)
 
 
 def _media_kind(item: Any, table: Table) -> str | None:

@@ -4,6 +4,7 @@ import numpy as np
 from sklearn.model_selection import train_test_split
 
 from sensorium.data.targets import TargetCoder
+from sensorium.errors import DataError
 
 __all__ = ["split_rows"]
 
@@ -20,7 +21,14 @@ def split_rows(codes: np.ndarray, coder: TargetCoder, share: float, seed: int) -
 
     Returns:
         Two sorted arrays of positions.
+
+    Raises:
+        DataError: fewer than 2 rows.
     """
+    if len(codes) < 2:
+        raise DataError(
+            f"target '{coder.name}' has a value in {len(codes)} row; 2 at least are needed, to learn and to check."
+        )
     everything = np.arange(len(codes))
     if coder.task not in {"binary", "classification"}:
         train, valid = train_test_split(everything, test_size=share, random_state=seed)
@@ -31,5 +39,6 @@ def split_rows(codes: np.ndarray, coder: TargetCoder, share: float, seed: int) -
         for value in np.unique(codes)
         if len(rows := everything[codes == value]) > 1
     ]
-    valid = np.sort(np.concatenate(valid))
-    return np.setdiff1d(everything, valid), valid
+    chosen = np.zeros(len(codes), dtype=bool)
+    chosen[np.concatenate(valid)] = True
+    return everything[~chosen], everything[chosen]

@@ -1,9 +1,12 @@
 """Any table to one kind: a DataFrame, the folder its media lie in, and its name for messages."""
 
 import difflib
+import json
 import os
+import re
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -14,9 +17,13 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from sensorium.errors import DataError, MediaError
+from sensorium.media.cache import SCRATCH, cache_folder
 
 __all__ = ["Table", "read_table", "write_atomically", "write_table"]
 
+PLACE = np.int32  # of a row: a table has fewer than 2^31, and for a million each array is 4 MB smaller
+PART = 4096  # cells that become Python's values at once
+SMALL = 8 * 2**20  # bytes, encoded; a larger Parquet file's rows stay on disk, mapped into memory
 READERS = (".csv", ".tsv", ".parquet", ".jsonl", ".ndjson", ".json")
 
 
@@ -25,40 +32,43 @@ class Table:
     """Rows to learn from or to answer.
 
     Args:
-        frame: the cells, with rows numbered from 0.
+        source: the cells. An Arrow table may lie in a file that is mapped into memory; no more of it is read than needed.
         root: the folder that paths in cells start from.
         name: of the file, for messages.
-        numbers: each row's number in the file, from 1, where rows were taken out of a larger table.
+        places: the rows of `source` that are meant, in order; None: all.
     """
 
-    frame: pd.DataFrame
+    source: pd.DataFrame | pa.Table
     root: Path
     name: str = "table"
-    numbers: np.ndarray | None = None
+    places: np.ndarray | None = None
 
     def __len__(self) -> int:
-        return len(self.frame)
+        return len(self.source) if self.places is None else len(self.places)
 
     @property
     def columns(self) -> list[str]:
-        return list(self.frame.columns)
+        return list(self.source.columns if isinstance(self.source, pd.DataFrame) else self.source.column_names)
 
     def number(self, row: int) -> int:
         """The row's number in the file it came from; 1 is the first row of data."""
-        return row + 1 if self.numbers is None else int(self.numbers[row])
+        return 1 + (row if self.places is None else int(self.places[row]))
 
-    def where(self, row: int) -> str:
-        """How messages name a row: 'train.csv row 17'."""
-        return f"{self.name} row {self.number(row)}"
+    def cells(self, column: str) -> Sequence[Any]:
+        """A column's cells, as Python's own values."""
+        if isinstance(self.source, pa.Table):
+            return ArrowCells(self.source[column], self.places)
+        series = self.source[column]
+        return list(series if self.places is None else series.iloc[self.places])
 
-    def cells(self, column: str) -> list[Any]:
-        return list(self.frame[column])
+    def rows(self, columns: Sequence[str]) -> "RowCells":
+        """The cells of some columns, row by row."""
+        return RowCells(self, tuple(columns))
 
     def take(self, rows: Sequence[int] | np.ndarray) -> "Table":
         """Some of the rows, which keep their numbers."""
-        rows = np.asarray(rows, dtype=int)
-        numbers = np.array([self.number(int(row)) for row in rows], dtype=int)
-        return replace(self, frame=self.frame.iloc[rows].reset_index(drop=True), numbers=numbers)
+        rows = np.asarray(rows, dtype=PLACE)
+        return replace(self, places=rows if self.places is None else self.places[rows])
 
     def resolve(self, item: Any) -> Any:
         """A media item of a cell, with a relative path led from `root`.
@@ -75,6 +85,55 @@ class Table:
         if isinstance(item, int | float | bool):
             raise MediaError(f"it must be a path, bytes or an array; got {item!r}")
         return item
+
+
+class ArrowCells(Sequence):
+    """A column of an Arrow table as a sequence that reads what is asked for.
+
+    Args:
+        values: the column.
+        places: the rows that are meant; None: all.
+    """
+
+    def __init__(self, values: pa.ChunkedArray, places: np.ndarray | None = None):
+        self.values, self.places = values, places
+
+    def __len__(self) -> int:
+        return len(self.values) if self.places is None else len(self.places)
+
+    def __getitem__(self, row: Any) -> Any:
+        if isinstance(row, slice):
+            return list(
+                ArrowCells(self.values, np.arange(len(self.values))[row] if self.places is None else self.places[row])
+            )
+        return self.values[int(row if self.places is None else self.places[row])].as_py()
+
+    def __iter__(self) -> Iterator[Any]:
+        if self.places is not None and (np.diff(self.places) < 0).any():
+            yield from (self[row] for row in range(len(self)))
+            return
+        start = 0
+        for chunk in self.values.chunks:
+            for first in range(0, len(chunk), PART):
+                part, end = chunk.slice(first, PART), start + min(PART, len(chunk) - first)
+                if self.places is not None:
+                    low, high = np.searchsorted(self.places, [start, end])
+                    part = part.take(pa.array(self.places[low:high] - start))
+                yield from part.to_pylist()
+                start = end
+
+
+class RowCells:
+    """Some columns' cells as tuples, row by row, as often as they are gone through."""
+
+    def __init__(self, table: Table, columns: tuple[str, ...]):
+        self.table, self.columns = table, columns
+
+    def __len__(self) -> int:
+        return len(self.table)
+
+    def __iter__(self) -> Iterator[tuple[Any, ...]]:
+        return zip(*(self.table.cells(column) for column in self.columns), strict=True)
 
 
 def read_table(source: Any, media_root: str | os.PathLike[str] | None = None) -> Table:
@@ -98,7 +157,7 @@ def read_table(source: Any, media_root: str | os.PathLike[str] | None = None) ->
     elif isinstance(source, pd.DataFrame):
         frame, name, root = source.copy(deep=False), "the table", Path()
     elif isinstance(source, pa.Table):
-        frame, name, root = source.to_pandas(), "the table", Path()
+        frame, name, root = source, "the table", Path()
     elif isinstance(source, Mapping):
         frame, name, root = _from_columns(source), "the table", Path()
     elif isinstance(source, Sequence) and all(isinstance(row, Mapping) for row in source):
@@ -108,20 +167,22 @@ def read_table(source: Any, media_root: str | os.PathLike[str] | None = None) ->
             "a table must be a path, a pandas or pyarrow table, a dict of columns or a list of dicts; "
             f"got {type(source).__name__}."
         )
-    frame.columns = [str(column).strip() for column in frame.columns]
-    twice = sorted(set(frame.columns[frame.columns.duplicated()]))
+    arrow = isinstance(frame, pa.Table)
+    columns = [str(column).strip() for column in (frame.column_names if arrow else frame.columns)]
+    twice = sorted(column for column, count in Counter(columns).items() if count > 1)
     if twice:
         raise DataError(f"{name}: several columns are called '{twice[0]}'; names must differ.")
-    if not len(frame) or not len(frame.columns):
+    if not len(frame) or not columns:
         raise DataError(f"{name} has no rows.")
-    return Table(frame.reset_index(drop=True), Path(media_root) if media_root is not None else root, name)
+    frame = frame.rename_columns(columns) if arrow else frame.set_axis(columns, axis=1).reset_index(drop=True)
+    return Table(frame, Path(media_root) if media_root is not None else root, name)
 
 
-def _read_file(path: Path) -> pd.DataFrame:
+def _read_file(path: Path) -> pd.DataFrame | pa.Table:
     if not path.is_file():
         folder = path.parent
         names = [p.name for p in folder.iterdir()] if folder.is_dir() else []
-        near = difflib.get_close_matches(path.name, names, n=1)
+        near = [] if path.is_dir() else difflib.get_close_matches(path.name, names, n=1)
         what = "is a folder, not a table" if path.is_dir() else "there is no such file"
         raise DataError(f"cannot read {path}: {what}." + (f" Did you mean '{near[0]}'?" if near else ""))
     ending = path.suffix.lower()
@@ -131,14 +192,20 @@ def _read_file(path: Path) -> pd.DataFrame:
         )
     try:
         if ending in {".csv", ".tsv"}:
-            separator = "\t" if ending == ".tsv" else ","
+            separator = "\t" if ending == ".tsv" else _separator(path)
+            # Without `header`, names that come twice stay so, and a row of too many cells is an error, not cut.
             frame = pd.read_csv(
-                path, sep=separator, dtype=str, keep_default_na=False, encoding="utf-8-sig", index_col=False
+                path, sep=separator, dtype=str, keep_default_na=False, encoding="utf-8-sig", header=None
             )
-            return frame.astype(object)
+            names = [name or f"Unnamed: {i}" for i, name in enumerate(frame.iloc[0])]
+            # Text in Arrow's layout takes a third of what Python's does.
+            arrays = [pa.array(frame[i].iloc[1:], pa.large_string(), from_pandas=True) for i in frame.columns]
+            return pa.Table.from_arrays(arrays, names)
         if ending == ".parquet":
-            return pq.read_table(path).to_pandas()
-        return pd.read_json(path, lines=True, dtype=False, convert_dates=False, encoding="utf-8")
+            return _from_parquet(path)
+        return _from_json(path)
+    except DataError:
+        raise
     except UnicodeDecodeError as error:
         raise DataError(f"{path.name} is not UTF-8 (byte {error.start}). Save it as UTF-8.") from error
     except pd.errors.EmptyDataError as error:
@@ -147,7 +214,68 @@ def _read_file(path: Path) -> pd.DataFrame:
         raise DataError(f"cannot read {path.name} as {ending[1:]}: {' '.join(str(error).split())[:200]}") from error
 
 
+def _separator(path: Path) -> str:
+    """A semicolon where the first line has some and no comma: so spreadsheets write CSV where a comma is decimal."""
+    with path.open(encoding="utf-8-sig") as file:
+        first = file.readline()
+    return ";" if ";" in first and "," not in first else ","
+
+
+def _from_parquet(path: Path) -> pa.Table:
+    """The rows of a Parquet file. Many are laid out anew in a file without a name, mapped into memory, which goes by itself.
+
+    A row of Parquet can't be read without the thousands beside it; one of a mapped Arrow file can.
+    """
+    file = pq.ParquetFile(path)
+    plain = pa.schema(
+        [
+            pa.field(field.name, field.type.value_type if pa.types.is_dictionary(field.type) else field.type)
+            for field in file.schema_arrow
+        ]
+    )
+    wanted = [name for name in plain.names if not re.fullmatch(r"__index_level_\d+__", name)]
+    groups = [file.metadata.row_group(i) for i in range(file.metadata.num_row_groups)]
+    if sum(group.total_byte_size for group in groups) <= SMALL:
+        return file.read(wanted).cast(pa.schema([plain.field(name) for name in wanted]))
+    with tempfile.NamedTemporaryFile(dir=_scratch(), prefix=SCRATCH, suffix=".arrow") as scratch:
+        with pa.OSFile(scratch.name, "wb") as sink, pa.ipc.new_file(sink, plain) as writer:
+            for batch in file.iter_batches(65_536, use_threads=False):
+                writer.write_table(pa.Table.from_batches([batch]).cast(plain))
+        pa.default_memory_pool().release_unused()
+        return pa.ipc.open_file(pa.memory_map(scratch.name)).read_all().select(wanted)
+
+
+def _scratch() -> str | None:
+    """A folder on disk for a file that is too large for memory; the system's own, often in memory, where there is none."""
+    folder = cache_folder()
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError:
+        return None
+    return str(folder) if os.access(folder, os.W_OK) else None
+
+
+def _from_json(path: Path) -> pd.DataFrame:
+    """An object a line, or one list of objects."""
+    text = path.read_text("utf-8-sig")
+    listed = text.lstrip().startswith("[")
+    rows = []
+    for number, line in enumerate([text] if listed else text.split("\n"), 1):
+        try:
+            rows.extend(json.loads(line) if listed else [json.loads(line)] if line.strip() else [])
+        except json.JSONDecodeError as error:
+            line_number = error.lineno if listed else number
+            raise DataError(f"cannot read {path.name}: line {line_number} is not JSON ({error.msg}).") from error
+    for row in rows:
+        if not isinstance(row, dict):
+            raise DataError(f"cannot read {path.name}: a row must be an object, {{...}}; got {row!r:.60}.")
+    return pd.DataFrame(rows)
+
+
 def _from_columns(columns: Mapping[Any, Any]) -> pd.DataFrame:
+    for name, values in columns.items():
+        if isinstance(values, str | bytes) or getattr(values, "ndim", 1) == 0 or not hasattr(values, "__len__"):
+            raise DataError(f"column '{name}' must be a list or an array; got {type(values).__name__}.")
     lengths = {str(name): len(values) for name, values in columns.items()}
     if len(set(lengths.values())) > 1:
         listed = ", ".join(f"'{name}' {length}" for name, length in lengths.items())

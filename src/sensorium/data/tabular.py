@@ -1,8 +1,10 @@
 """Numbers, categories, booleans, dates and vectors to arrays."""
 
 import math
+import re
 from collections import Counter
 from collections.abc import Callable, Sequence
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -19,12 +21,29 @@ YES = {"1", "true", "yes", "y", "t", "是", "对", "有"}
 NO = {"0", "false", "no", "n", "f", "否", "错", "无"}
 
 
-def date_parts(cell: Any) -> list[float] | None:
-    """A date as [years since 2000, sin and cos of the month, the weekday and the hour], or None."""
+ORDER = re.compile(r"(\d{1,2})([-/.])(\d{1,2})[-/.](\d{4})(.*)", re.DOTALL)  # of day and month, before a year
+
+
+def date_parts(cell: Any, day_first: bool = False) -> list[float] | None:
+    """A date as [years since 2000, sin and cos of the month, the weekday and the hour], or None.
+
+    Args:
+        cell: text, a date, or a whole number such as 20240305.
+        day_first: whether 3/4/2024 is in April. With dots it always is: 3.4.2024.
+    """
+    if isinstance(cell, str | int | float | np.number):
+        cell = re.sub("[年月]", "-", label(cell)).replace("日", "").strip("- ")
+        if found := ORDER.fullmatch(cell):
+            first, mark, second, year, rest = found.groups()
+            day, month = (first, second) if day_first or mark == "." else (second, first)
+            day, month = (month, day) if int(month) > 12 else (day, month)
+            cell = f"{year}-{month}-{day}{rest}"
+        elif not re.search(r"\d{4}|\d[-/]\d+[-/]\d", cell):  # pandas would take '12:30' and 'now' for today
+            return None
     moment = pd.to_datetime(cell, errors="coerce")
-    if moment is pd.NaT:
+    if not isinstance(moment, pd.Timestamp):
         return None
-    turns = ((moment.dayofyear - 1) / 365.25, moment.dayofweek / 7, (moment.hour + moment.minute / 60) / 24)
+    turns = ((moment.day_of_year - 1) / 365.25, moment.day_of_week / 7, (moment.hour + moment.minute / 60) / 24)
     waves = [wave(2 * math.pi * turn) for turn in turns for wave in (math.sin, math.cos)]
     return [moment.year - 2000 + turns[0], *waves]
 
@@ -49,6 +68,12 @@ class TabularReader:
         self.columns = tuple(columns)
         self.mean, self.scale = np.zeros(0), np.ones(0)
         self.categories: dict[str, list[str]] = {}
+        self.day_first: list[str] = []
+
+    @cached_property
+    def _codes(self) -> dict[str, dict[str, float]]:
+        """Each category's code, from 1; 0 is for the unknown."""
+        return {name: {value: i + 1.0 for i, value in enumerate(known)} for name, known in self.categories.items()}
 
     @property
     def numeric(self) -> int:
@@ -61,11 +86,16 @@ class TabularReader:
         return tuple(len(self.categories[name]) for name in self.columns if name in self.categories)
 
     def fit(self, rows: Sequence[Sequence[Any]]) -> None:
+        self.day_first = []
         for place, (name, kind) in enumerate(self.kinds.items()):
             if kind in {"categorical", "boolean"}:
                 seen = Counter(self._category(row[place], kind) for row in rows)
                 seen.pop(None, None)
                 self.categories[name] = sorted(value for value, _ in seen.most_common(MOST_CATEGORIES))
+            elif kind == "date":  # one cell such as 25/3/2024 says how the whole column is written
+                orders = (ORDER.fullmatch(label(row[place])) for row in rows)
+                if any(order and int(order[1]) > 12 for order in orders):
+                    self.day_first.append(name)
         raw = np.array([self._numbers(row) for row in rows], dtype=np.float64)  # (N, numeric)
         with np.errstate(all="ignore"):
             known = np.isfinite(raw)
@@ -75,17 +105,14 @@ class TabularReader:
             self.scale = np.sqrt((np.where(known, raw - self.mean, 0.0) ** 2).sum(0) / count)
         self.scale[self.scale < 1e-12] = 1.0
 
-    def read(self, cells: Sequence[Any], resolve: Any, note: Callable[[str, str], None]) -> np.ndarray | None:
+    def read(self, cells: Sequence[Any], note: Callable[[str, str], None]) -> np.ndarray | None:
         """Features (numeric + categorical,) with NaN where a cell is empty; None where all are."""
         numbers = (np.array(self._numbers(cells), dtype=np.float64) - self.mean) / self.scale
         codes = []
         for name, cell in zip(self.columns, cells, strict=True):
             if name in self.categories:
                 value = self._category(cell, self.kinds[name])
-                known = self.categories[name]
-                place = int(np.searchsorted(known, value)) if value is not None and known else 0
-                found = value is not None and place < len(known) and known[place] == value
-                codes.append(math.nan if value is None else place + 1.0 if found else 0.0)
+                codes.append(math.nan if value is None else self._codes[name].get(value, 0.0))
         features = np.concatenate([numbers, codes]).astype(np.float32)
         return None if np.isnan(features).all() else features
 
@@ -101,23 +128,24 @@ class TabularReader:
             "mean": self.mean.tolist(),
             "scale": self.scale.tolist(),
             "categories": self.categories,
+            "day_first": self.day_first,
         }
 
     @classmethod
     def restore(cls, state: dict[str, Any]) -> "TabularReader":
         reader = cls(state["kinds"])
         reader.mean, reader.scale = np.array(state["mean"]), np.array(state["scale"])
-        reader.categories = state["categories"]
+        reader.categories, reader.day_first = state["categories"], state["day_first"]
         return reader
 
     def _numbers(self, cells: Sequence[Any]) -> list[float]:
         features: list[float] = []
-        for kind, cell in zip(self.kinds.values(), cells, strict=True):
+        for (name, kind), cell in zip(self.kinds.items(), cells, strict=True):
             if kind == "numeric":
                 value = None if is_missing(cell) else number(cell)
                 features.append(math.nan if value is None else value)
             elif kind == "date":
-                parts = None if is_missing(cell) else date_parts(cell)
+                parts = None if is_missing(cell) else date_parts(cell, name in self.day_first)
                 features.extend([math.nan] * 7 if parts is None else parts)
         return features
 
@@ -157,7 +185,7 @@ class VectorReader:
         self.mean, self.scale = rows_of_size.mean(0), rows_of_size.std(0)
         self.scale[self.scale < 1e-12] = 1.0
 
-    def read(self, cells: Sequence[Any], resolve: Any, note: Callable[[str, str], None]) -> np.ndarray | None:
+    def read(self, cells: Sequence[Any], note: Callable[[str, str], None]) -> np.ndarray | None:
         """Standardised numbers (size,); None where there are none, or another count of them than in training."""
         (cell,) = cells
         if is_missing(cell):

@@ -1,5 +1,7 @@
 """Target columns: what is to be learned, as numbers for the loss and back."""
 
+import re
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -7,18 +9,29 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from sensorium.data.cells import is_missing, split_bag
+from sensorium.data.cells import is_missing, says_nothing, split_bag
 from sensorium.errors import DataError
 
 __all__ = ["TargetCoder", "fit_target", "guess_task", "is_filled", "number"]
 
 MOST_CLASSES = 1000
+LOOKED_AT = 50_000  # cells of a column that its task is guessed from
+THOUSANDS = re.compile(r"[+-]?\d{1,3}(,\d{2,3})*,\d{3}(\.\d*)?")  # two digits: India's 1,00,000
 
 
 def number(cell: Any) -> float | None:
-    """The number in a cell, or None where it holds none (`NA`, `unknown`, infinities)."""
+    """The number in a cell, or None where it holds none (`NA`, `unknown`, infinities).
+
+    Commas between thousands are left out; any other single comma is a decimal one: 1,234.5 and 12,5.
+    """
+    if isinstance(cell, str):
+        cell = cell.strip()
+        if "_" in cell:  # Python's float takes 2024_01 for a number
+            return None
+        if "," in cell:
+            cell = cell.replace(",", "") if THOUSANDS.fullmatch(cell) else cell.replace(",", ".")
     try:
-        value = float(cell.replace(",", "") if isinstance(cell, str) else cell)
+        value = float(cell)
     except (TypeError, ValueError):
         return None
     return value if np.isfinite(value) else None
@@ -35,10 +48,11 @@ def label(cell: Any) -> str:
 
 def guess_task(cells: Sequence[Any]) -> str:
     """`multilabel` where cells hold lists, `regression` where they are numbers of many values, else `classification`."""
-    filled = [cell for cell in cells if not is_missing(cell)]
+    step = -(-len(cells) // LOOKED_AT)
+    filled = [cell for cell in (cells[row] for row in range(0, len(cells), step or 1)) if not is_missing(cell)]
     if any(isinstance(cell, list | tuple | np.ndarray) for cell in filled):
         return "multilabel"
-    numbers = [number(cell) for cell in filled]
+    numbers = [number(cell) for cell in filled if not says_nothing(cell)]
     values = {value for value in numbers if value is not None}
     if filled and len(values) > 20 and None not in numbers:
         whole = all(value.is_integer() for value in values)
@@ -148,33 +162,37 @@ def fit_target(name: str, cells: Sequence[Any], task: str) -> TargetCoder:
     Raises:
         DataError: one class only, a class of one row, numbers where there are none, a constant number.
     """
-    filled = [cell for cell in cells if is_filled(cell, task)]
-    if not filled:
+    filled = (cell for cell in cells if is_filled(cell, task))
+    if task == "regression":
+        numbers = np.fromiter(map(number, filled), dtype=np.float64)
+        rows = len(numbers)
+    else:
+        rows, counts = 0, Counter()
+        for cell in filled:
+            rows += 1
+            counts.update(set(labels(cell)) if task == "multilabel" else [label(cell)])
+    if not rows:
         kind = "a number" if task == "regression" else "a value"
         raise DataError(f"target '{name}' has {kind} in none of {len(cells)} rows. Check the column's name and task.")
     if task == "regression":
-        numbers = np.array([number(cell) for cell in filled])
         if numbers.std() == 0:
             raise DataError(
                 f"target '{name}' is {numbers[0]:g} in every row; there is nothing to learn. Give rows that differ."
             )
         return TargetCoder(name, "regression", mean=float(numbers.mean()), scale=float(numbers.std()))
     if task == "multilabel":
-        rows = [labels(cell) for cell in filled]
-        counts = pd.Series([x for row in rows for x in set(row)], dtype=object).value_counts()
-        if counts.empty:
+        if not counts:
             raise DataError(f"target '{name}' has no label in any row; there is nothing to learn.")
-        classes = sorted(counts.index)
-        return TargetCoder(name, "multilabel", classes, [int(counts[c]) for c in classes])
-    counts = pd.Series([label(cell) for cell in filled], dtype=object).value_counts()
-    classes = sorted(counts.index)
+        classes = sorted(counts)
+        return TargetCoder(name, "multilabel", classes, [counts[c] for c in classes])
+    classes = sorted(counts)
     if len(classes) == 1:
         raise DataError(
-            f"target '{name}' has one class only ('{classes[0]}', {len(filled)} rows); give rows of another class."
+            f"target '{name}' has one class only ('{classes[0]}', {rows} rows); give rows of another class."
         )
-    if len(classes) > min(MOST_CLASSES, len(filled) // 2):
+    if len(classes) > min(MOST_CLASSES, rows // 2):
         raise DataError(
-            f"target '{name}' has {len(classes)} classes in {len(filled)} rows. If it is a number, set "
+            f"target '{name}' has {len(classes)} classes in {rows} rows. If it is a number, set "
             f"targets.{name}.task=regression; else group its rare classes."
         )
     if rare := [c for c in classes if counts[c] < 2]:
@@ -182,6 +200,4 @@ def fit_target(name: str, cells: Sequence[Any], task: str) -> TargetCoder:
             f"target '{name}': fewer than 2 rows of {len(rare)} classes ({', '.join(rare[:5])}); "
             "a class needs one row to learn from and one to check with. Add rows, or merge or leave out those classes."
         )
-    return TargetCoder(
-        name, "binary" if len(classes) == 2 else "classification", classes, [int(counts[c]) for c in classes]
-    )
+    return TargetCoder(name, "binary" if len(classes) == 2 else "classification", classes, [counts[c] for c in classes])

@@ -63,7 +63,7 @@ class TextReader:
             lengths = [len(code.ids) for code in self.tokenizer.encode_batch(texts[:5000])]
             self.max_tokens = int(np.clip(1.25 * np.quantile(lengths, 0.98) if lengths else 8, 8, self.longest))
 
-    def read(self, cells: Sequence[Any], resolve: Any, note: Callable[[str, str], None]) -> np.ndarray | None:
+    def read(self, cells: Sequence[Any], note: Callable[[str, str], None]) -> np.ndarray | None:
         """Token ids (tokens,), or None where there is no text."""
         (cell,) = cells
         if is_missing(cell):

@@ -21,6 +21,7 @@ from sensorium.encoders.vector import VectorDense
 from sensorium.encoders.vector_relu import VectorReLU
 from sensorium.encoders.video_cnn3d import VideoCNN3D
 from sensorium.encoders.video_frames import VideoFrames
+from sensorium.encoders.video_motion import VideoMotion
 from sensorium.errors import ConfigError
 
 __all__ = [
@@ -45,6 +46,7 @@ __all__ = [
     "VectorReLU",
     "VideoCNN3D",
     "VideoFrames",
+    "VideoMotion",
     "add",
 ]
 
@@ -60,7 +62,7 @@ ENCODERS: dict[str, dict[str, type[nn.Module]]] = {
     "tabular": {"tabular": Tabular},
     "text": {"bag": TextBag, "rnn": TextRNN, "transformer": TextTransformer},
     "vector": {"dense": VectorDense, "relu": VectorReLU},
-    "video": {"cnn3d": VideoCNN3D, "frames": VideoFrames},
+    "video": {"cnn3d": VideoCNN3D, "frames": VideoFrames, "motion": VideoMotion},
 }
 
 

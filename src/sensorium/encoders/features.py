@@ -16,6 +16,7 @@ class Input(NamedTuple):
     | text     | (B, tokens) int64                           | (B, tokens) the token is real         |
     | audio    | (B, samples) float, -1..1                   | (B, samples) the sample is real       |
     | video    | (B, frames, 3, height, width), as image     | (B, frames) the frame is real         |
+    | motion   | (B, numbers) float, see VideoMotion         | (B,) the row has a clip               |
     | tabular  | (B, columns) float, a category as its code  | (B, columns) the cell is filled       |
     | vector   | (B, size) float                             | (B,) the row has a vector             |
 

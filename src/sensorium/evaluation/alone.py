@@ -68,7 +68,10 @@ def compare_alone(
     values, mask = rows.targets[coder.name]
     chosen = np.flatnonzero(mask)
     if len(chosen) > MOST_ROWS:
-        chosen = np.sort(np.random.default_rng(0).choice(chosen, MOST_ROWS, replace=False))
+        drawn = np.random.default_rng(0).choice(chosen, MOST_ROWS, replace=False)
+        if coder.task in {"binary", "classification"}:  # a rare class may escape the draw, and no model fits one alone
+            drawn = np.union1d(drawn, chosen[np.unique(values[chosen], return_index=True)[1]])
+        chosen = np.sort(drawn)
     features: dict[str, Any] = {}
 
     def linear(train: Any, other: Any) -> Any:
@@ -87,8 +90,7 @@ def compare_alone(
         return curved if main in curved and curved[main]["value"] > scores[main]["value"] else scores
 
     def floor(name: str) -> Any:
-        train = [rows[int(i)][1][name] for i in chosen]
-        other = [valid[i][1][name] for i in range(len(valid))]
+        train, other = rows.items(name, chosen.tolist()), valid.items(name, range(len(valid)))
         features[name] = hand_made(rows.readers[name], train, other)
         return classical(*features[name])
 
@@ -100,7 +102,7 @@ def compare_alone(
 
     def probe(place: int) -> Any:
         if not slots:
-            slots.extend((_slots(model, rows, batch_size)[chosen], s) for s in [_slots(model, valid, batch_size)])
+            slots.append((_slots(model, rows, batch_size, chosen), _slots(model, valid, batch_size)))
         train, other = slots[0]
         return linear(train[:, place], other[:, place])
 
@@ -129,10 +131,11 @@ def said(coder: TargetCoder, fitted: Any, features: Any) -> np.ndarray:
 
 
 @torch.no_grad()
-def _slots(model: MultimodalModel, rows: Rows, batch_size: int) -> np.ndarray:
+def _slots(model: MultimodalModel, rows: Rows, batch_size: int, chosen: np.ndarray | None = None) -> np.ndarray:
     """What each encoder gives, pooled: (rows, inputs, width)."""
     model.eval()
-    return np.concatenate([model.fusion.slots(model.encode(b.inputs))[0].numpy() for b in rows.batches(batch_size)])
+    batches = rows.batches(batch_size, chosen)
+    return np.concatenate([model.fusion.slots(model.encode(batch.inputs))[0].numpy() for batch in batches])
 
 
 def verdict(

@@ -2,6 +2,7 @@
 
 from torch import Tensor, nn
 
+from sensorium.encoders.checks import at_least
 from sensorium.fusion.pooling import MeanPool
 from sensorium.fusion.slots import Fusion
 
@@ -40,7 +41,9 @@ class PlainConcat(Fusion):
     pool = MeanPool
 
     def __init__(self, width: int = 128, token_width: int | None = None, dropout: float = 0.0):
-        super().__init__(width, dropout, token_width)
+        super().__init__(width, dropout)
+        if token_width is not None:
+            self.token_width = at_least("PlainConcat.token_width", token_width)
 
     def build(self, count: int) -> None:
         self.dense = nn.Linear(count * self.token_width, self.width)

@@ -22,6 +22,7 @@ class AttentionPool(nn.Module):
         tokens: (B, T, width), mask: (B, T). Returns (B, width), 0 for a row without a real token.
 
     Example:
+        >>> import torch
         >>> tokens = torch.tensor([[[1.0], [3.0], [float("nan")]]])
         >>> AttentionPool(1)(Features(tokens, torch.tensor([[True, True, False]]))).item()
         2.0
@@ -50,6 +51,7 @@ class MeanPool(nn.Module):
         tokens: (B, T, width), mask: (B, T). Returns (B, width), 0 for a row without a real token.
 
     Example:
+        >>> import torch
         >>> tokens = torch.tensor([[[1.0], [3.0], [float("nan")]]])
         >>> MeanPool(1)(Features(tokens, torch.tensor([[True, True, False]]))).item()
         2.0

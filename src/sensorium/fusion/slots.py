@@ -20,9 +20,8 @@ class Fusion(nn.Module):
     whatever its values were.
 
     Args:
-        width: of the result.
+        width: of the tokens and of the result.
         dropout: on the result, in [0, 1).
-        token_width: of the tokens; None: width.
 
     Shape:
         features: (B, T_m, token_width) and (B, T_m) for each modality. Returns (B, width).
@@ -33,11 +32,11 @@ class Fusion(nn.Module):
 
     pool: type[nn.Module] = AttentionPool  # the tokens of a modality to its slot
 
-    def __init__(self, width: int = 256, dropout: float = 0.0, token_width: int | None = None):
+    def __init__(self, width: int = 256, dropout: float = 0.0):
         super().__init__()
         name = type(self).__name__
         self.width = at_least(f"{name}.width", width)
-        self.token_width = self.width if token_width is None else at_least(f"{name}.token_width", token_width)
+        self.token_width = self.width  # of the tokens; a subclass may read others
         self.drop = nn.Dropout(fraction(f"{name}.dropout", dropout))
         self.modalities: tuple[str, ...] = ()
 

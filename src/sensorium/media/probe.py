@@ -20,10 +20,23 @@ av.logging.set_level(None)  # FFmpeg prints each fault of a broken file; we give
 logging.getLogger("libav").setLevel(logging.CRITICAL)
 
 EXTENSIONS = {
-    **dict.fromkeys([".bmp", ".gif", ".heic", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"], "image"),
+    **dict.fromkeys(
+        [".avif", ".bmp", ".gif", ".heic", ".heif", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"], "image"
+    ),
     **dict.fromkeys([".aac", ".aiff", ".flac", ".m4a", ".mp3", ".oga", ".ogg", ".opus", ".wav", ".wma"], "audio"),
     **dict.fromkeys([".avi", ".m4v", ".mkv", ".mov", ".mp4", ".mpeg", ".mpg", ".webm", ".wmv"], "video"),
 }
+
+
+DAMAGED = "the file ends early or its header is damaged"
+HEIF_BRANDS = {b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1"}
+PICTURE_BRANDS = HEIF_BRANDS | {b"avif", b"avis"}
+# FFmpeg's names of the formats that hold sound and pictures. Others read playlists, which name files to be opened,
+# or devices.
+DEMUXERS = (
+    "aac,ac3,aiff,amr,ape,asf,au,av1,avi,caf,dts,dv,eac3,flac,flv,gxf,h263,h264,hevc,ivf,m4v,matroska,mjpeg,mov,mp3,mpeg,"
+    "mpegts,mpegvideo,mxf,nut,obu,ogg,rm,tta,w64,wav,wv,yuv4mpegpipe"
+)
 
 
 @dataclass(frozen=True)
@@ -50,7 +63,7 @@ def sniff(head: bytes) -> str | None:
         return "audio"
     if head[4:8] == b"ftyp":
         brand = head[8:12]
-        return "image" if brand in {b"heic", b"heix", b"mif1", b"avif"} else "audio" if brand[:3] == b"M4A" else "video"
+        return "image" if brand in PICTURE_BRANDS else "audio" if brand[:3] == b"M4A" else "video"
     if head.startswith((b"\x1a\x45\xdf\xa3", b"\x00\x00\x01\xba", b"\x00\x00\x01\xb3")):
         return "video"
     return None
@@ -70,8 +83,7 @@ def sniff_source(source: bytes | Path) -> str | None:
 def not_a(wanted: str, found: str | None) -> str:
     """The reason for a file that is not of the kind wanted."""
     article = "an" if wanted[0] in "aeiou" else "a"
-    looks = f" (looks like {found})" if found not in {None, wanted} else " (its header is damaged)" if found else ""
-    return f"it is not {article} {wanted}{looks}"
+    return f"it is not {article} {wanted}" + (f" (looks like {found})" if found not in {None, wanted} else "")
 
 
 def probe(source: str | os.PathLike[str] | bytes, limits: Limits = LIMITS) -> MediaInfo:
@@ -83,16 +95,19 @@ def probe(source: str | os.PathLike[str] | bytes, limits: Limits = LIMITS) -> Me
     opened = open_bytes(source, limits)
     kind = sniff_source(opened)
     if kind == "image":
-        from sensorium.media.image import _open
+        from sensorium.media.image import open_image, upright  # which needs this module
 
-        with _open(opened, limits) as image:
-            return MediaInfo("image", width=image.width, height=image.height)
+        with open_image(opened, limits) as image:
+            width, height = upright(image)
+            return MediaInfo("image", width=width, height=height)
     if kind == "audio":
         try:
-            info = soundfile.info(io.BytesIO(opened) if isinstance(opened, bytes) else str(opened))
-            return MediaInfo(
-                "audio", seconds=info.duration, sample_rate=info.samplerate, channels=info.channels, has_audio=True
-            )
+            with (
+                io.BytesIO(opened) if isinstance(opened, bytes) else open(opened, "rb") as file,
+                soundfile.SoundFile(file) as info,
+            ):
+                seconds, rate, channels = info.frames / info.samplerate, info.samplerate, info.channels
+            return MediaInfo("audio", seconds=seconds, sample_rate=rate, channels=channels, has_audio=True)
         except (soundfile.LibsndfileError, RuntimeError):
             pass  # PyAV reads more formats
     with open_container(opened) as container:
@@ -102,6 +117,9 @@ def probe(source: str | os.PathLike[str] | bytes, limits: Limits = LIMITS) -> Me
             raise MediaError("it holds no picture and no sound")
         sound = audio[0] if audio else None
         picture = video[0] if video else None
+        for stream in filter(None, (sound, picture)):
+            if stream.codec_context is None:
+                raise MediaError(f"there is no decoder for its {'sound' if stream is sound else 'picture'}")
         return MediaInfo(
             "video" if picture else "audio",
             width=picture.codec_context.width if picture else None,
@@ -114,21 +132,55 @@ def probe(source: str | os.PathLike[str] | bytes, limits: Limits = LIMITS) -> Me
         )
 
 
+def said_frames(source: bytes | Path) -> int | None:
+    """How many samples of each channel the header of a WAV or AIFF file says; libsndfile tells only how many there are.
+
+    None: it is no such file, or the header leaves it open, as that of a recording written to a pipe does.
+    """
+    with io.BytesIO(source) if isinstance(source, bytes) else open(source, "rb") as file:
+        order = {b"RIFFWAVE": "little", b"FORMAIFF": "big"}.get((head := file.read(12))[:4] + head[8:])
+        if order is None:
+            return None
+        frame = 0  # bytes of one sample of all channels
+        while len(head := file.read(8)) == 8:
+            name, size = head[:4], int.from_bytes(head[4:], order)
+            if name == b"data" and order == "little":
+                return size // frame if frame and size < 0x7FFFF000 else None
+            if name in {b"fmt ", b"COMM"}:
+                chunk = file.read(size + size % 2) if size < 4096 else b""
+                if order == "big":
+                    return int.from_bytes(chunk[2:6], order)
+                frame = int.from_bytes(chunk[12:14], order)
+            else:
+                file.seek(size + size % 2, io.SEEK_CUR)
+    return None
+
+
 def open_container(source: bytes | Path) -> "av.container.InputContainer":
     """`source` opened by FFmpeg, which may follow no reference to other files out of it."""
     kind = sniff_source(source)
     if kind is None and _looks_like_text(source):
-        # A playlist is text, and would make FFmpeg open whatever files it names.
         raise MediaError("it is not a media file (looks like text)")
+    options = {"format_whitelist": DEMUXERS, "protocol_whitelist": "file"}
     try:
-        file = io.BytesIO(source) if isinstance(source, bytes) else f"file:{source}"
-        return av.open(file, metadata_errors="replace", options={"protocol_whitelist": "file,pipe"})
+        return av.open(_ffmpeg_name(source), metadata_errors="replace", options=options)
     except (av.FFmpegError, ValueError, OSError) as error:
+        if isinstance(error, MemoryError):
+            raise MediaError("its header asks for more memory than there is") from error
         early = "moov atom not found" in str(error) or isinstance(error, av.EOFError)
         ends = kind in {"audio", "video"} and (early or isinstance(error, av.InvalidDataError))
-        raise MediaError(
-            "the file ends early or its header is damaged" if ends else "it is not a media file"
-        ) from error
+        raise MediaError(DAMAGED if ends else "it is not a media file") from error
+
+
+def _ffmpeg_name(source: bytes | Path) -> str | io.BytesIO:
+    """What PyAV opens: a name, which FFmpeg reads much faster, where it is one that can be written in UTF-8."""
+    if isinstance(source, bytes):
+        return io.BytesIO(source)
+    try:
+        str(source).encode()
+    except UnicodeEncodeError:
+        return io.BytesIO(source.read_bytes())
+    return f"file:{source}"
 
 
 def _looks_like_text(source: bytes | Path) -> bool:

@@ -28,6 +28,6 @@ def mermaid(parts: Sequence[dict[str, Any]]) -> str:
 
 def _clean(text: str) -> str:
     """A column's name may hold what Mermaid or HTML reads as its own."""
-    for sign, code in (("#", "#35;"), ("&", "#amp;"), ('"', "#quot;"), ("<", "#lt;"), (">", "#gt;"), ("\n", " ")):
+    for sign, code in (("#", "#35;"), ("&", "#amp;"), ('"', "#quot;"), ("<", "#lt;"), (">", "#gt;"), ("`", "#96;")):
         text = text.replace(sign, code)
-    return text
+    return " ".join(text.splitlines())

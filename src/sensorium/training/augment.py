@@ -50,7 +50,7 @@ def _vary(given: Input, modality: str) -> Tensor:
         contrast = torch.exp(0.15 * torch.randn(len(values))).reshape(shape)
         light = (0.08 * torch.randn(len(values))).reshape(shape)
         return ((moved - 0.5) * contrast + 0.5 + light).clamp(0, 1)
-    return values
+    return values  # motion too: a row of its numbers is no picture to shift
 
 
 def shift(pictures: Tensor, share: float) -> Tensor:

@@ -3,19 +3,17 @@
 import logging
 import time
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from functools import partial
 from pathlib import Path
 from typing import Any
 
 import lightning
 import torch
 from lightning.pytorch.callbacks import Callback, EarlyStopping, ModelCheckpoint
-from torch.utils.data import DataLoader
 
 from sensorium.config import Training
-from sensorium.data.batches import EpochSampler, Rows, collate
+from sensorium.data.batches import Batch, EpochSampler, Rows
 from sensorium.errors import TrainingError
 from sensorium.model import MultimodalModel
 from sensorium.training.augment import augment
@@ -34,11 +32,41 @@ class Trained:
     warnings: list[str] = field(default_factory=list)
 
 
+class Epochs:
+    """An epoch's batches each time it is gone through; counts the seconds in which they were waited for.
+
+    Args:
+        rows: that are read.
+        size: rows a batch.
+        sampler: of their order, to which Lightning tells the epoch; None: as they are.
+    """
+
+    batch_sampler = None  # Lightning looks for one
+
+    def __init__(self, rows: Rows, size: int, sampler: EpochSampler | None = None):
+        self.rows, self.size, self.sampler, self.waited = rows, size, sampler, 0.0
+        # A last batch of one row has no batch statistics worth the name; its row comes elsewhere in the next epoch.
+        alone = sampler is not None and len(rows) > 1 and len(rows) % size == 1
+        self.used = len(rows) - alone
+
+    def __len__(self) -> int:
+        return -(-self.used // self.size)
+
+    def __iter__(self) -> Iterator[Batch]:
+        self.waited = 0.0
+        order = None if self.sampler is None else self.sampler.order()[: self.used]
+        start = time.monotonic()
+        for batch in self.rows.batches(self.size, order):
+            self.waited += time.monotonic() - start
+            yield batch
+            start = time.monotonic()
+
+
 class Watch(Callback):
     """Keeps the history in the checkpoint, reports progress, and stops when the time is up."""
 
-    def __init__(self, deadline: float | None, report: Callable[[dict[str, Any]], None]):
-        self.deadline, self.report = deadline, report
+    def __init__(self, epochs: Epochs, deadline: float | None, report: Callable[[dict[str, Any]], None]):
+        self.epochs, self.deadline, self.report = epochs, deadline, report
         self.history: list[dict[str, float]] = []
         self.out_of_time = False
 
@@ -60,7 +88,8 @@ class Watch(Callback):
         rate = trainer.optimizers[0].param_groups[0]["lr"]
         valid = float(trainer.callback_metrics["valid_loss"])
         row = {"epoch": trainer.current_epoch + 1, "train_loss": module.mean_loss(), "valid_loss": valid}
-        self.history.append({**row, "learning_rate": rate, "seconds": time.monotonic() - module.started})
+        seconds = {"seconds": time.monotonic() - module.started, "waited": self.epochs.waited}
+        self.history.append({**row, "learning_rate": rate, **seconds})
 
 
 def train(
@@ -91,13 +120,8 @@ def train(
     Raises:
         TrainingError: the loss stopped being finite before any epoch ended.
     """
-    sampler = EpochSampler(len(rows), options.seed)
-    # A last batch of one row has no batch statistics worth the name; its rows come elsewhere in the next epoch's order.
-    drop_last = len(rows) % options.batch_size == 1 and len(rows) > 1
-    loader = DataLoader(
-        rows, options.batch_size, sampler=sampler, collate_fn=partial(collate, rows), drop_last=drop_last
-    )
-    valid_loader = DataLoader(valid, options.batch_size, collate_fn=partial(collate, valid))
+    loader = Epochs(rows, options.batch_size, EpochSampler(len(rows), options.seed))
+    valid_loader = Epochs(valid, options.batch_size)
     steps = len(loader) * options.epochs
     module = TrainingModule(model, options, modalities, weights, steps, started)
     checkpoints = ModelCheckpoint(
@@ -106,7 +130,7 @@ def train(
     stopping = EarlyStopping("valid_loss", patience=options.patience, check_finite=False)
     # The probes and the last validation need some of the time too.
     deadline = None if options.time_limit is None else started + 0.8 * options.time_limit
-    watch = Watch(deadline, lambda told: report({**told, "steps": steps, "epochs": options.epochs}))
+    watch = Watch(loader, deadline, lambda told: report({**told, "steps": steps, "epochs": options.epochs}))
     logging.getLogger("lightning.pytorch").setLevel(logging.ERROR)  # its notes on devices and products
     with warnings.catch_warnings():
         for text in QUIET:
@@ -147,7 +171,6 @@ def train(
 
 
 QUIET = [
-    ".*does not have many workers.*",  # rows are kept in memory: processes would only copy them
     ".*number of training batches.*smaller than the logging interval.*",  # there is no logger
     ".*Checkpoint directory.*exists and is not empty.*",  # so it is meant, when resuming
     ".*GPU available but not used.*",
@@ -159,7 +182,7 @@ QUIET = [
 def measured_precision(model: MultimodalModel, rows: Rows, options: Training, modalities: Mapping[str, str]) -> str:
     """The precision that `options.precision` comes to on this machine; the model's weights stay as they are."""
     count = min(options.batch_size, len(rows))
-    batch = collate(rows, [rows[row] for row in range(count)])
+    batch = rows.batch(range(count))
     saved = {name: value.clone() for name, value in model.state_dict().items()}
 
     def step() -> None:

@@ -1,0 +1,60 @@
+"""The network as a Mermaid graph: its lines, and names that mean something to Mermaid or HTML."""
+
+import html
+import re
+
+import pytest
+
+from sensorium.predictor import load
+from sensorium.report.diagram import mermaid
+
+
+def part(name, kind, layer="Linear", parameters=0, output="(B, 8)"):
+    return {"part": name, "kind": kind, "layer": layer, "parameters": parameters, "output": output}
+
+
+def test_inputs_go_to_the_fusion_and_from_it_to_the_heads():
+    parts = [
+        part("photo", "encoder", "ImageCNN", 1_234_567, "(B, T, 8)"),
+        part("note", "encoder", "TextBag", 12, "(B, T, 8)"),
+        part("fusion", "fusion", "Gated", 345),
+        part("label", "head", "Binary", 9, "(B,)"),
+    ]
+    assert mermaid(parts).split("\n") == [
+        "graph LR",
+        '  F{"Gated<br/>345 parameters"}',
+        '  E0["photo<br/>ImageCNN<br/>1,234,567 parameters"] -->|"(B, T, 8)"| F',
+        '  E1["note<br/>TextBag<br/>12 parameters"] -->|"(B, T, 8)"| F',
+        '  F -->|"(B, 8)"| H3["label<br/>Binary<br/>9 parameters"]',
+    ]
+
+
+@pytest.mark.parametrize("kind", ["encoder", "head"])
+@pytest.mark.parametrize(
+    "name",
+    ['a "b"', "<script>alert('x')</script>", "&lt;", "#quot;", "`code`",
+     '"]; click E0 "javascript:x"', "照片 🙂", "a|b", "x]"],
+)  # fmt: skip
+def test_a_name_is_shown_as_it_is_and_does_nothing(kind, name):
+    line = mermaid([part("fusion", "fusion"), part(name, kind)]).split("\n")[-1]
+    (label,) = re.findall(r'\["([^"]*)<br/>Linear<br/>0 parameters"\]', line)  # one text between two quotes
+    assert not set(label) & set('<>"`&')
+    # Mermaid writes entities with '#' for '&'.
+    assert (
+        html.unescape(re.sub(r"#(\w+;)", lambda m: f"&#{m[1]}" if m[1][:-1].isdigit() else f"&{m[1]}", label)) == name
+    )
+
+
+@pytest.mark.parametrize("name", ["two\nlines", "two\r\nlines", "two\rlines", "two\u2028lines"])
+def test_a_name_stays_on_one_line(name):
+    lines = mermaid([part("fusion", "fusion"), part(name, "encoder")]).splitlines()
+    assert lines[2:] == ['  E1["two lines<br/>Linear<br/>0 parameters"] -->|"(B, 8)"| F']
+
+
+def test_every_part_of_a_run_is_drawn(run):
+    predictor = load(run)
+    lines = mermaid(predictor.parts()).split("\n")
+    drawn = [re.search(r'\["(.*?)<br/>', line)[1] for line in lines[2:]]
+    assert drawn == [*predictor.model.modalities, "label"]
+    total = sum(int(re.search(r"([\d,]+) parameters", line)[1].replace(",", "")) for line in lines[1:])
+    assert total == sum(parameter.numel() for parameter in predictor.model.parameters())
