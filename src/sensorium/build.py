@@ -2,7 +2,6 @@
 
 import copy
 import inspect
-import os
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -227,16 +226,13 @@ def build_loader(config: Config, say: Callable[[str], None] = lambda _: None) ->
     from sensorium.media.loader import MediaLoader, shared_pool
 
     options, limits = config.training, config.limits
-    # What this program may use, which in a container is less than the machine has.
-    processors = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    workers = processors if options.workers is None else options.workers
     cache = None
     if options.cache_size:
         try:
             cache = open_cache(size=options.cache_size * 10**6)
         except DataError as error:
             say(f"warning: {error} Nothing is cached.")
-    return MediaLoader(shared_pool(workers, limits.decode_seconds, limits.decode_memory), cache)
+    return MediaLoader(shared_pool(options.workers, limits.decode_seconds, limits.decode_memory), cache)
 
 
 def build_model(

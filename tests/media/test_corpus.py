@@ -8,8 +8,14 @@ import numpy as np
 import pytest
 from corpus import make_corpus
 
+from sensorium.data.batches import Rows
+from sensorium.data.media_readers import AudioReader, ImageReader, VideoReader
+from sensorium.data.problems import Problems
+from sensorium.data.table import read_table
 from sensorium.errors import MediaError
 from sensorium.media import DecoderPool, probe
+from sensorium.media.cache import MediaCache
+from sensorium.media.loader import MediaLoader
 
 OPTIONS = {
     "image": {"size": (16, 24)},
@@ -150,3 +156,25 @@ def test_the_same_seed_gives_the_same_files(corpus, tmp_path):
         assert new.path.read_bytes() == old.path.read_bytes(), new.path.name
         compared += 1
     assert compared > 800
+
+
+@pytest.mark.parametrize("kind", ["image", "audio", "video"])
+def test_in_a_table_each_case_is_read_or_listed_with_its_reason(corpus, outcomes, kind, tmp_path):
+    readers = {
+        "image": lambda: ImageReader("x", **OPTIONS["image"]),
+        "audio": lambda: AudioReader("x", **OPTIONS["audio"]),
+        "video": lambda: VideoReader("x", **OPTIONS["video"]),
+    }
+    cases = [case for case in corpus if case.kind == kind]
+    table = read_table({"x": [[str(case.path)] for case in cases]})
+    cache, problems = MediaCache(tmp_path, 10**9), Problems()
+    with DecoderPool(2, seconds=20, memory_mb=MEMORY_MB) as pool:
+        rows = Rows(table, {"x": readers[kind]()}, problems=problems, loader=MediaLoader(pool, cache))
+        for _ in range(2):  # decoded, and from the cache
+            there = np.concatenate([b.inputs["x"].mask.reshape(len(b.rows), -1).any(1) for b in rows.batches(32)])
+            assert there.tolist() == [outcomes[case] == "read" for case in cases]
+    cache.close()
+    listed = {p.row: p.reason for p in problems.found if p.kind == "broken"}
+    assert sorted(listed) == [row for row, case in enumerate(cases, 1) if outcomes[case] != "read"]
+    for row, reason in listed.items():
+        assert reason.endswith(f" as {kind}: {outcomes[cases[row - 1]]}")

@@ -57,9 +57,7 @@ def test_limits_are_passed_on():
 
 def test_kinds():
     assert {"audio", "image", "video"} <= DECODERS.keys()
-    with pytest.raises(
-        ConfigError, match=r"unknown kind of media 'vidoe'\. Did you mean 'video'\? There are: audio, image"
-    ):
+    with pytest.raises(ConfigError, match=r"unknown kind of media 'vidoe'\. Did you mean 'video'\? There are: "):
         decode("vidoe", b"", {})
     with pytest.raises(ConfigError, match="the kind of media 'image' is there already"):
         add("image", DECODERS["image"])

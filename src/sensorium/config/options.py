@@ -282,7 +282,9 @@ class Training(Options):
     threads: int | None = Field(None, ge=1, description="of torch; as many as processors where left out")
     cache_size: int = Field(10_000, ge=0, description="MB of decoded media kept on disk for all runs; 0: none")
     memory: int = Field(4096, ge=0, description="MB of decoded media kept in memory where the cache doesn't keep them")
-    workers: int | None = Field(None, ge=0, description="processes that decode; one a processor where left out; 0: none")
+    workers: int | None = Field(
+        None, ge=0, description="processes that decode; one a processor where left out; 0: none"
+    )
     strict: bool = Field(False, description="a file that can't be read is an error, not a missing input")
 
 

@@ -3,7 +3,9 @@
 import hashlib
 import math
 from collections import Counter, defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import islice
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,7 +15,7 @@ from sensorium.data.schema import MEDIA, Schema
 from sensorium.data.table import Table
 from sensorium.data.targets import guess_task, is_filled, label, number
 from sensorium.errors import DataError, MediaError, did_you_mean
-from sensorium.media import probe
+from sensorium.media.loader import probe_files
 
 __all__ = ["audit"]
 
@@ -69,20 +71,23 @@ def _media(table: Table, name: str, facts: dict[str, Any]) -> dict[str, list[int
     """Probe every file of a column; returns the rows of each content, by its hash."""
     rows: dict[str, list[int]] = defaultdict(list)
     sizes, seconds = [], []
-    for row, cell in enumerate(table.cells(name)):
-        for item in split_bag(cell):
+    for part in batched(((row, item) for row, cell in enumerate(table.cells(name)) for item in split_bag(cell)), 1024):
+        sources = [_source(table, item) for _, item in part]
+        infos = iter(probe_files([source for source in sources if isinstance(source, bytes | Path)]))
+        for (row, item), source in zip(part, sources, strict=True):
             try:
-                source = table.resolve(item)
-                if isinstance(source, tuple | np.ndarray) or hasattr(source, "getbbox"):
+                if isinstance(source, MediaError):
+                    raise source
+                if not isinstance(source, bytes | Path):
                     continue  # decoded already
-                info = probe(source)
-                content = source if isinstance(source, bytes) else source.read_bytes()
+                if isinstance(info := next(infos), MediaError):
+                    raise info
+                rows[_digest(source)].append(row)
             except (MediaError, OSError) as error:
                 facts["unreadable"] += 1
                 if len(facts["problems"]) < LISTED:
                     facts["problems"].append({"row": table.number(row), "item": str(item)[:200], "reason": str(error)})
                 continue
-            rows[hashlib.sha256(content).hexdigest()].append(row)
             if info.width:
                 sizes.append((info.height, info.width))
             if info.seconds:
@@ -94,6 +99,27 @@ def _media(table: Table, name: str, facts: dict[str, Any]) -> dict[str, list[int
         low, middle, high = np.quantile(seconds, [0, 0.5, 1])
         facts["seconds"] = {"shortest": round(low, 3), "median": round(middle, 3), "longest": round(high, 3)}
     return rows
+
+
+def batched(items: Iterable[Any], size: int) -> Iterator[list[Any]]:
+    """The items, `size` at a time."""
+    items = iter(items)
+    while part := list(islice(items, size)):
+        yield part
+
+
+def _source(table: Table, item: Any) -> Any:
+    try:
+        return table.resolve(item)
+    except MediaError as error:
+        return error
+
+
+def _digest(source: bytes | Path) -> str:
+    if isinstance(source, bytes):
+        return hashlib.sha256(source).hexdigest()
+    with source.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _duplicates(name: str, found: dict[str, list[int]], table: Table, targets: Sequence[str]) -> list[dict[str, Any]]:

@@ -16,7 +16,8 @@ from sensorium.data.table import Table
 from sensorium.data.tabular import NO, YES, label, vector
 from sensorium.data.targets import number
 from sensorium.errors import ConfigError, MediaError, did_you_mean
-from sensorium.media import EXTENSIONS, probe, sniff
+from sensorium.media import EXTENSIONS, sniff
+from sensorium.media.loader import probe_files
 
 __all__ = ["MODALITIES", "Column", "Schema", "guess_schema"]
 
@@ -249,7 +250,7 @@ def _facts(modality: str, cells: Sequence[Any], table: Table) -> dict[str, Any]:
         return {}
     items = [item for cell in cells for item in split_bag(cell)]
     step = max(1, len(items) // PROBED[modality])
-    found = [info for item in items[::step] if (info := _measure(item, table)) is not None]
+    found = _measure(items[::step], table)
     facts: dict[str, Any] = {}
     sizes = [(info["height"], info["width"]) for info in found if info.get("height")]
     if sizes:
@@ -265,16 +266,22 @@ def _facts(modality: str, cells: Sequence[Any], table: Table) -> dict[str, Any]:
     return facts
 
 
-def _measure(item: Any, table: Table) -> dict[str, Any] | None:
-    if isinstance(item, Image.Image):
-        return {"height": item.height, "width": item.width}
-    if is_wave(item):
-        return {"seconds": len(item[0]) / item[1], "sample_rate": item[1]}
-    if isinstance(item, np.ndarray):
-        shape = item.shape[1:] if item.ndim == 4 else item.shape
-        first = 1 if len(shape) == 3 and shape[0] == 3 else 0
-        return {"height": shape[first], "width": shape[first + 1]} if len(shape) > first + 1 else None
-    try:
-        return asdict(probe(table.resolve(item)))
-    except MediaError:
-        return None
+def _measure(items: Sequence[Any], table: Table) -> list[dict[str, Any]]:
+    """Sizes and lengths of what can be read."""
+    found, files = [], []
+    for item in items:
+        if isinstance(item, Image.Image):
+            found.append({"height": item.height, "width": item.width})
+        elif is_wave(item):
+            found.append({"seconds": len(item[0]) / item[1], "sample_rate": item[1]})
+        elif isinstance(item, np.ndarray):
+            shape = item.shape[1:] if item.ndim == 4 else item.shape
+            first = 1 if len(shape) == 3 and shape[0] == 3 else 0
+            if len(shape) > first + 1:
+                found.append({"height": shape[first], "width": shape[first + 1]})
+        else:
+            try:
+                files.append(table.resolve(item))
+            except MediaError:
+                continue
+    return found + [asdict(info) for info in probe_files(files) if not isinstance(info, MediaError)]

@@ -10,6 +10,7 @@ from sensorium.media.audio import read_sound
 from sensorium.media.image import read_image
 from sensorium.media.limits import LIMITS, Limits
 from sensorium.media.motion import read_motion
+from sensorium.media.probe import MediaInfo, probe
 from sensorium.media.video import read_video
 
 __all__ = ["DECODERS", "Decoded", "add", "decode", "decoder"]
@@ -22,7 +23,7 @@ class Decoded(NamedTuple):
     notes: tuple[tuple[str, str], ...] = ()
 
 
-Decoder = Callable[[Any, dict[str, Any], Limits], Decoded]
+Decoder = Callable[[Any, dict[str, Any], Limits], Any]  # Decoded, but for `probe`, which gives a MediaInfo
 
 
 def decode(kind: str, source: Any, options: dict[str, Any], limits: Limits = LIMITS) -> Decoded:
@@ -33,7 +34,7 @@ def decode(kind: str, source: Any, options: dict[str, Any], limits: Limits = LIM
         source: a path, a file's bytes, or what else the kind's reader takes.
         options: image: size (height, width) in pixels. audio: sample_rate in Hz, seconds kept at most (None: all),
             start in seconds (0 where it isn't given). video: frames, size (height, width) in pixels.
-            motion: steps, grid, pictures, size (height, width) in pixels.
+            motion: steps, grid, pictures, size (height, width) in pixels. probe: none; gives a MediaInfo.
         limits: checked before decoding.
 
     Raises:
@@ -80,4 +81,8 @@ def _motion(source: Any, options: dict[str, Any], limits: Limits) -> Decoded:
     return Decoded(motion.packed(), () if motion.fallback is None else (("fallback", motion.fallback),))  # (numbers,)
 
 
-DECODERS: dict[str, Decoder] = {"audio": _audio, "image": _image, "motion": _motion, "video": _video}
+def _probe(source: Any, options: dict[str, Any], limits: Limits) -> MediaInfo:
+    return probe(source, limits)
+
+
+DECODERS: dict[str, Decoder] = {"audio": _audio, "image": _image, "motion": _motion, "probe": _probe, "video": _video}

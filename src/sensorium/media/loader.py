@@ -4,6 +4,7 @@ import os
 from collections.abc import Sequence
 from concurrent.futures import Future
 from functools import lru_cache
+from pathlib import Path
 from typing import Any, NamedTuple
 
 from sensorium.errors import MediaError
@@ -11,8 +12,11 @@ from sensorium.media.cache import MediaCache, Recipe
 from sensorium.media.decode import Decoded, decode
 from sensorium.media.limits import open_bytes
 from sensorium.media.pool import DecoderPool
+from sensorium.media.probe import MediaInfo
 
-__all__ = ["Loaded", "MediaLoader", "Pending", "shared_pool"]
+__all__ = ["Loaded", "MediaLoader", "Pending", "probe_files", "shared_pool"]
+
+PROBED_AT_ONCE = 256
 
 
 class Pending(NamedTuple):
@@ -82,7 +86,35 @@ class MediaLoader:
         return [loaded._replace(key=None) for loaded in found]
 
 
+def probe_files(sources: Sequence[Path | bytes]) -> list[MediaInfo | MediaError]:
+    """`probe` of each, in the decoding processes: a header can crash a library as well as what comes after it."""
+    found: list[MediaInfo | MediaError] = []
+    pool = shared_pool()
+    for start in range(0, len(sources), PROBED_AT_ONCE):
+        for future in [pool.submit("probe", source, {}) for source in sources[start : start + PROBED_AT_ONCE]]:
+            try:
+                found.append(future.result())
+            except MediaError as error:
+                found.append(error)
+    return found
+
+
+def processors() -> int:
+    """What this program may use, which in a container is less than the machine has."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
 @lru_cache(maxsize=1)
-def shared_pool(workers: int, seconds: float, memory_mb: int) -> DecoderPool | None:
-    """The pool that all loaders of a process share; another one where it is to be another. 0 workers: None."""
-    return DecoderPool(workers, seconds, memory_mb) if workers > 0 else None
+def _pool(workers: int, seconds: float, memory_mb: int) -> DecoderPool:
+    return DecoderPool(workers, seconds, memory_mb)
+
+
+def shared_pool(workers: int | None = None, seconds: float = 60.0, memory_mb: int = 2048) -> DecoderPool | None:
+    """The pool that all loaders of a process share; another one where it is to be another.
+
+    Args:
+        workers: processes; None: one a processor; 0: no pool, None is returned.
+        seconds, memory_mb: as DecoderPool takes them.
+    """
+    workers = processors() if workers is None else workers
+    return _pool(workers, float(seconds), memory_mb) if workers else None
