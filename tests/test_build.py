@@ -414,3 +414,20 @@ def test_a_part_of_somebody_elses_is_checked_against_its_class(monkeypatch):
     message = f"inputs.pose.encoder.type: unknown encoder 'mine'. There are: {known}."
     with pytest.raises(ConfigError, match="^" + re.escape(message) + "$"):
         build_model(config, readers, coders)
+
+
+@pytest.mark.parametrize(
+    ("facts", "given", "encoder", "frames"),
+    [
+        ({"has_motion": True}, {}, "motion", 32),
+        ({"has_motion": False}, {}, "frames", 16),
+        ({}, {}, "frames", 16),
+        ({"has_motion": True}, {"encoder": {"type": "cnn3d"}}, "cnn3d", 16),
+        ({"has_motion": False}, {"encoder": {"type": "motion"}}, "motion", 32),
+        ({"has_motion": True}, {"frames": 8}, "motion", 8),
+    ],
+)
+def test_a_clip_is_read_by_its_motion_where_its_stream_has_some(facts, given, encoder, frames):
+    inputs = {"clip": {"modality": "video", **given}}
+    clip = parse_config(completed({"inputs": inputs}, clip=("video", {"size": [48, 64], **facts}))).inputs["clip"]
+    assert (clip.encoder.type, clip.frames) == (encoder, frames)

@@ -106,10 +106,11 @@ def _defaults(given: Mapping[str, Any], facts: Mapping[str, Any], rows: int) -> 
     if modality == "image":
         return {"size": _size(facts.get("size"), 64 if rows < 20_000 else 96, patch=given.get("encoder"))}
     if modality == "video":
-        size = {"size": _size(facts.get("size"), 64)}
+        kind = given.get("encoder", {"type": "motion" if facts.get("has_motion") else "frames"})
+        defaults = {"size": _size(facts.get("size"), 64), "encoder": kind}
         # Spans of motion cost less than frames, and more of them tell more.
-        motion = isinstance(given.get("encoder"), dict) and given["encoder"].get("type") == "motion"
-        return {**size, "frames": 32} if motion else size
+        motion = kind == "motion" or (isinstance(kind, dict) and kind.get("type") == "motion")
+        return {**defaults, "frames": 32} if motion else defaults
     if modality == "audio":
         rate = int(min(16000, max(8000, facts.get("sample_rate", 16000))))
         return {"sample_rate": rate, "seconds": round(min(30.0, max(0.1, facts.get("most_seconds", 30.0) * 1.2)), 2)}

@@ -180,6 +180,7 @@ def test_sizes_and_lengths_come_from_headers(table, tmp_path):
     facts = {name: c.facts for name, c in guess_schema(read_table(columns, tmp_path)).columns.items()}
     assert facts["photo"] == {"size": [20, 40]}  # medians of heights and of widths
     assert facts["call"] == {"seconds": 1.0, "most_seconds": 1.5, "sample_rate": 8000.0}
+    assert facts["clip"]["has_motion"]
     assert (facts["clip"]["size"], facts["clip"]["fps"], facts["clip"]["has_audio"]) == ([32, 32], 10.0, True)
     assert facts["clip"]["seconds"] == pytest.approx(0.8, abs=0.15)  # the sound's last packet reaches further
 

@@ -18,6 +18,7 @@ from sensorium.data.targets import number
 from sensorium.errors import ConfigError, MediaError, did_you_mean
 from sensorium.media import EXTENSIONS, sniff
 from sensorium.media.loader import probe_files
+from sensorium.media.motion import CODECS
 
 __all__ = ["MODALITIES", "Column", "Schema", "guess_schema"]
 
@@ -263,6 +264,7 @@ def _facts(modality: str, cells: Sequence[Any], table: Table) -> dict[str, Any]:
                 facts["most_seconds"] = float(max(values))
     if modality == "video":
         facts["has_audio"] = any(info.get("has_audio") for info in found)
+        facts["has_motion"] = sum(info.get("codec") in CODECS for info in found) > 0.9 * len(found)
     return facts
 
 

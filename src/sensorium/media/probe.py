@@ -51,6 +51,7 @@ class MediaInfo:
     channels: int | None = None
     fps: float | None = None
     has_audio: bool = False
+    codec: str | None = None  # of the picture
 
 
 def sniff(head: bytes) -> str | None:
@@ -129,6 +130,7 @@ def probe(source: str | os.PathLike[str] | bytes, limits: Limits = LIMITS) -> Me
             sample_rate=sound.codec_context.sample_rate if sound else None,
             channels=sound.codec_context.channels if sound else None,
             has_audio=sound is not None,
+            codec=picture.codec_context.name if picture else None,
         )
 
 
