@@ -117,7 +117,7 @@ class MediaColumn:
             for item, _ in files:
                 one = next(loaded)
                 if isinstance(one.value, MediaError):
-                    self._note(place, "broken", f"cannot read {named(item)} as {self.reader.modality}: {one.value}")
+                    self._note(place, "broken", f"cannot read {named(item)} as {self.reader.medium}: {one.value}")
                     continue
                 for kind, reason in one.value.notes:
                     self._note(place, kind, reason)

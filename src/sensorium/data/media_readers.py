@@ -30,6 +30,11 @@ class MediaReader:
         self.limits = limits or Limits()
 
     @property
+    def medium(self) -> str:
+        """What its files are, for messages."""
+        return self.modality
+
+    @property
     def recipe(self) -> Recipe:
         return Recipe(self.modality, self.options, self.limits)
 
@@ -119,6 +124,7 @@ class MotionReader(MediaReader):
     """
 
     modality = "motion"
+    medium = "video"
     dtype = np.float16
 
     @property
