@@ -407,7 +407,7 @@ def test_a_part_of_somebody_elses_is_checked_against_its_class(monkeypatch):
     # A run that is loaded where nobody has added the parts it was made of:
     coders = {"label": fit_target("label", ["yes", "no"] * 9, "classification")}
     monkeypatch.delitem(fusion.FUSIONS, "wide")
-    with pytest.raises(ConfigError, match=r"^fusion.type: unknown fusion 'wide'. There are: concat, "):
+    with pytest.raises(ConfigError, match=r"^fusion.type: unknown fusion 'wide'. There are: attention, "):
         build_model(config, readers, coders)
     monkeypatch.delitem(encoders.ENCODERS["vector"], "mine")
     known = ", ".join(sorted(encoders.ENCODERS["vector"]))

@@ -22,17 +22,20 @@ sensorium.MultimodalModel.encoder(modality)
 sensorium.MultimodalModel.forward(inputs)
 sensorium.MultimodalModel.head(target)
 sensorium.MultimodalModel.loss(outputs, targets, weights=None)
-sensorium.Predictor(config, schema, readers, coders, model, metrics, history, found, run)
-sensorium.Predictor.answers(table, say=...)
+sensorium.Predictor(config, schema, readers, coders, model, metrics, history, found, run, calibration=None,
+    out_of_fold=None)
+sensorium.Predictor.answers(table, say=..., coverage=None)
 sensorium.Predictor.evaluate(rows, media_root=None, inputs=None, say=...)
 sensorium.Predictor.parts()
 sensorium.Predictor.predict(rows, media_root=None, say=...)
 sensorium.Predictor.predict_proba(rows, media_root=None, say=...)
+sensorium.Predictor.predict_sets(rows, coverage=0.9, media_root=None, method='lac', say=...)
+sensorium.Predictor.robustness(rows, media_root=None, seed=0, time_limit=None, say=...)
 sensorium.Predictor.save(folder)
 sensorium.SensoriumError
 sensorium.encoders
 sensorium.fit(table, target=None, *, valid=None, out=None, config=None, settings=(), ignore=(), modalities=None,
-    media_root=None, resume=False, say=..., report=..., **training)
+    media_root=None, resume=False, split=None, folds=None, say=..., report=..., **training)
 sensorium.fusion
 sensorium.heads
 sensorium.load(folder)
@@ -63,17 +66,25 @@ sensorium.encoders.VideoMotion(width=256, steps=16, grid=8, pictures=4, size=(64
     dropout=0.1)
 sensorium.encoders.add(modality, name, cls)
 sensorium.fusion.FUSIONS
+sensorium.fusion.Attention(width=256, layers=2, num_heads=4, dropout=0.1)
+sensorium.fusion.Bottleneck(width=256, tokens=4, layers=2, num_heads=4, dropout=0.1)
 sensorium.fusion.Concat(width=256, dropout=0.0)
 sensorium.fusion.Deep(width=256, layers=3, hidden=None, dropout=0.1)
+sensorium.fusion.Experts(width=256, dropout=0.0)
+sensorium.fusion.Film(width=256, dropout=0.0)
 sensorium.fusion.Fusion(width=256, dropout=0.0)
 sensorium.fusion.Gated(width=256, dropout=0.0)
+sensorium.fusion.Late(width=256, weights='learned', dropout=0.0)
+sensorium.fusion.LowRank(width=256, rank=4, dropout=0.0)
 sensorium.fusion.Mean(width=256, dropout=0.0)
 sensorium.fusion.PlainConcat(width=128, token_width=None, dropout=0.0)
+sensorium.fusion.TensorFusion(width=256, size=None, most=4096, dropout=0.0)
 sensorium.fusion.Weighted(width=256, dropout=0.0)
 sensorium.fusion.add(name, cls)
 sensorium.heads.HEADS
-sensorium.heads.Binary(width=256, dropout=0.0, positive_weight=None)
-sensorium.heads.Classification(classes, width=256, dropout=0.0, weights=None, label_smoothing=0.0)
+sensorium.heads.Binary(width=256, dropout=0.0, positive_weight=None, gamma=0.0, shift=0.0)
+sensorium.heads.Classification(classes, width=256, dropout=0.0, weights=None, label_smoothing=0.0, gamma=0.0,
+    shift=None)
 sensorium.heads.Multilabel(labels, width=256, dropout=0.0, positive_weights=None)
 sensorium.heads.Regression(width=256, dropout=0.0, outputs=1)
 sensorium.heads.add(name, cls)

@@ -5,19 +5,21 @@ import inspect
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from sensorium.config import INPUTS, Config, parse_config
+from sensorium.config import INPUTS, Config, Imbalance, Target, parse_config
 from sensorium.data.schema import Schema
 from sensorium.data.table import Table
 from sensorium.data.targets import TargetCoder, guess_task
 from sensorium.errors import ConfigError, DataError, did_you_mean
 
 if TYPE_CHECKING:
+    from torch import nn
+
     from sensorium.data.batches import Reader
     from sensorium.media import Limits
     from sensorium.media.loader import MediaLoader
     from sensorium.model import MultimodalModel
 
-__all__ = ["build_loader", "build_model", "build_readers", "complete", "restore_readers"]
+__all__ = ["build_head", "build_loader", "build_model", "build_readers", "complete", "restore_readers"]
 
 VALUES = ("numeric", "categorical", "boolean", "date")
 FAMILIES = {"boolean": "categorical", "date": "tabular"}  # modalities that another one's encoders read
@@ -27,13 +29,15 @@ def complete(data: dict[str, Any], schema: Schema, table: Table, targets: list[s
     """`data` with everything that is not written filled in from the table, still as plain data.
 
     Inputs that are written are taken as they are, and are then the only ones; without any, every column that is
-    not a target, an identifier or ignored becomes one, and value columns together become the input 'columns'.
+    not a target, split by, an identifier or ignored becomes one, and value columns together become the input 'columns'.
 
     Raises:
         ConfigError: an input names a column that the table lacks or that is a target, or there is no input or target.
     """
     data = copy.deepcopy(data)  # what is filled in, or set over it later, leaves the caller's own as it is
     data["training"] = data.get("training") or {}
+    if isinstance(data.get("imbalance"), str):
+        data["imbalance"] = {"method": data["imbalance"]}  # so that single options can be set in it
     data["targets"] = {name: dict(value or {}) for name, value in (data.get("targets") or {}).items()}
     for name in targets:
         data["targets"].setdefault(name, {})
@@ -46,8 +50,9 @@ def complete(data: dict[str, Any], schema: Schema, table: Table, targets: list[s
             )
         if target.get("task") is None:
             target["task"] = guess_task(table.cells(name))
+    split_by = _split_columns(data.get("split"), table, data["targets"])
     written = data.get("inputs")
-    data["inputs"] = _written(written, schema, table) if written else _guessed(schema, set(data["targets"]))
+    data["inputs"] = _written(written, schema, table) if written else _guessed(schema, {*data["targets"], *split_by})
     if not data["inputs"]:
         raise ConfigError(
             f"{table.name} has no column to learn from: beside the target all are empty, constant or identifiers. "
@@ -68,9 +73,32 @@ def complete(data: dict[str, Any], schema: Schema, table: Table, targets: list[s
     return data
 
 
-def _guessed(schema: Schema, targets: set[str]) -> dict[str, dict[str, Any]]:
+def _split_columns(split: Any, table: Table, targets: Mapping[str, Any]) -> list[str]:
+    """The columns that rows are split by: they are there, and none is a target."""
+    found: list[str] = []
+    if not isinstance(split, dict):
+        return found  # none is written, or `parse_config` refuses it
+    for key in ("by", "time"):
+        if (column := split.get(key)) is None:
+            continue
+        if column not in table.columns:
+            raise ConfigError(
+                f"split.{key}: {table.name} has no column '{column}'. {did_you_mean(column, table.columns)}"
+            )
+        if column in targets:
+            raise ConfigError(f"split.{key}: column '{column}' is a target; rows can't be split by the answer.")
+        found.append(column)
+    if split.get("time") is not None and split.get("folds") is not None:
+        raise ConfigError(
+            "split.time can't go with split.folds: folds learn from later rows to answer earlier ones. "
+            "Leave one of them out."
+        )
+    return found
+
+
+def _guessed(schema: Schema, left_out: set[str]) -> dict[str, dict[str, Any]]:
     inputs: dict[str, dict[str, Any]] = {}
-    columns = [c for c in schema.columns.values() if c.name not in targets]
+    columns = [c for c in schema.columns.values() if c.name not in left_out]
     for column in columns:
         if column.modality in {"image", "text", "audio", "video", "vector"}:
             inputs[column.name] = {"modality": column.modality}
@@ -244,7 +272,7 @@ def build_model(
     Raises:
         ConfigError: sizes that don't go together, with the path of the option.
     """
-    from sensorium import encoders, fusion, heads
+    from sensorium import encoders, fusion
     from sensorium.model import MultimodalModel
 
     width = getattr(config.fusion, "width", 128)
@@ -262,21 +290,37 @@ def build_model(
     kind = config.fusion.type
     if kind not in fusion.FUSIONS:
         raise ConfigError(f"fusion.type: unknown fusion '{kind}'. {did_you_mean(kind, fusion.FUSIONS)}")
-    ends = {}
-    for name, coder in coders.items():
-        target = config.targets[name]
-        common = {"width": width, "dropout": target.dropout}
-        weights = coder.class_weights() if target.class_weights == "auto" else None
-        if coder.task == "binary":
-            ends[name] = heads.Binary(**common, positive_weight=None if weights is None else weights[1] / weights[0])
-        elif coder.task == "classification":
-            smooth = target.label_smoothing
-            ends[name] = heads.Classification(len(coder.classes), weights=weights, label_smoothing=smooth, **common)
-        elif coder.task == "multilabel":
-            ends[name] = heads.Multilabel(len(coder.classes), **common)
-        else:
-            ends[name] = heads.Regression(**common)
+    ends = {name: build_head(coder, config.targets[name], config.imbalance, width) for name, coder in coders.items()}
     return MultimodalModel(parts, _make(fusion.FUSIONS[kind], config.fusion, "fusion", width=width), ends)
+
+
+def build_head(coder: TargetCoder, target: Target, imbalance: Imbalance, width: int) -> "nn.Module":
+    """The head of a fitted target, whose loss does for rare classes what `imbalance.method` says.
+
+    Methods that do nothing in the loss (samplers, what comes after training) give the plain loss, or that of
+    class_weights where they train by it.
+    """
+    from sensorium import heads
+    from sensorium.data.balance import effective_weights, log_shares
+
+    common: dict[str, Any] = {"width": width, "dropout": target.dropout}
+    if coder.task == "multilabel":
+        return heads.Multilabel(len(coder.classes), **common)
+    if coder.task == "regression":
+        return heads.Regression(**common)
+    weights, shift = None, None
+    if imbalance.method in {"auto", "class_weights", "gan", "threshold"} and target.class_weights == "auto":
+        weights = coder.class_weights()
+    elif imbalance.method == "class_balanced":
+        weights = effective_weights(coder.counts, imbalance.beta)
+    elif imbalance.method == "logit_adjustment":
+        shift = [imbalance.tau * share for share in log_shares(coder.counts)]
+    common["gamma"] = imbalance.gamma if imbalance.method == "focal" else 0.0
+    if coder.task == "binary":
+        weight = None if weights is None else weights[1] / weights[0]
+        return heads.Binary(positive_weight=weight, shift=0.0 if shift is None else shift[1] - shift[0], **common)
+    smooth = target.label_smoothing
+    return heads.Classification(len(coder.classes), weights=weights, label_smoothing=smooth, shift=shift, **common)
 
 
 def _sizes(given: Any, reader: Any) -> dict[str, Any]:

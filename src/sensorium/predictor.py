@@ -1,5 +1,6 @@
 """The front door: fit, predict, evaluate, save, load."""
 
+import copy
 import os
 import shutil
 import tempfile
@@ -25,12 +26,16 @@ from sensorium.data.table import Table, read_table, write_atomically, write_tabl
 from sensorium.data.targets import TargetCoder, number
 from sensorium.errors import ConfigError, DataError, did_you_mean
 from sensorium.evaluation.answers import outputs, scored
+from sensorium.evaluation.calibration import Calibration, trust
+from sensorium.evaluation.conformal import METHODS
+from sensorium.evaluation.sets import set_columns, sets, with_sets
 from sensorium.export.archive import FORMAT, check_files, read_json, seal, write_json
 from sensorium.model import MultimodalModel
 
 __all__ = ["Predictor", "fit", "load", "plan"]
 
 Say = Callable[[str], None]
+OUT_OF_FOLD = "out_of_fold.csv"
 
 
 def plan(
@@ -55,6 +60,10 @@ def plan(
     """
     given = {} if config is None else dict(config) if isinstance(config, Mapping) else read_config(config)
     parse_config({**given, "inputs": {}})  # mistakes outside the inputs, before anything is looked at
+    for setting in settings:
+        if setting.startswith("split."):  # which columns become inputs depends on it
+            given = copy.deepcopy(given)
+            set_value(given, setting)
     schema = guess_schema(table, modalities, ignore)
     targets = [target] if isinstance(target, str) else list(target or [])
     data = complete(given, schema, table, targets)
@@ -76,6 +85,8 @@ def fit(
     modalities: Mapping[str, str] | None = None,
     media_root: str | os.PathLike[str] | None = None,
     resume: bool = False,
+    split: Mapping[str, Any] | None = None,
+    folds: int | None = None,
     say: Say = lambda _: None,
     report: Callable[[dict[str, Any]], None] = lambda _: None,
     **training: Any,
@@ -90,6 +101,9 @@ def fit(
         config, settings, ignore, modalities: see `plan`.
         media_root: where relative paths start; the table's folder where left out.
         resume: go on where the run in `out` stopped; with nothing there yet, start. A finished run is returned as it is.
+        split: options of the section `split`, such as {"by": "patient"}: which rows validate.
+        folds: besides, train that many models, each of which answers the rows that it was kept from: see
+            `Predictor.out_of_fold` and `Predictor.metrics["folds"]`. The predictor learns from all rows, as without.
         say, report: called with lines of text, and with numbers after each step.
         training: options of the section `training`, such as epochs=5, seed=1.
 
@@ -97,13 +111,26 @@ def fit(
         SensoriumError: whatever is wrong with the table, the options or the media, before or while training.
     """
     from sensorium.training.fit import run_fit  # here: Lightning is loaded for training alone
+    from sensorium.training.folds import run_folds
 
     rows = read_table(table, media_root)
-    if training:
+    more = {"training": training, "split": {**(split or {}), **({} if folds is None else {"folds": folds})}}
+    if any(more.values()):
         given = {} if config is None else dict(config) if isinstance(config, Mapping) else read_config(config)
-        config = {**given, "training": {**(given.get("training") or {}), **training}}
+        for key, options in more.items():
+            if isinstance(given.get(key) or {}, Mapping):  # else `plan` refuses it
+                given[key] = {**(given.get(key) or {}), **options}
+        config = given
     chosen, schema = plan(rows, target, config, settings, ignore, modalities)
     valid = None if valid is None else read_table(valid, media_root)
+    if valid is not None and chosen.split.folds is not None:
+        raise ConfigError("folds can't go with rows to validate with: each fold is answered by the other folds' model.")
+
+    def learn(folder: Path, resume: bool) -> Predictor:
+        if chosen.split.folds is None:
+            return Predictor(chosen, schema, *run_fit(rows, valid, chosen, schema, folder, resume, say, report))
+        return Predictor(chosen, schema, *run_folds(rows, chosen, schema, folder, resume, say, report, Predictor))
+
     if out is not None:
         folder = Path(out)
         if (folder / "run.json").exists():
@@ -114,13 +141,12 @@ def fit(
                 f"{folder} already holds a run. Take another --out, or delete it; --resume keeps it as it is."
             )
         checkpoints = folder / "checkpoints"
-        fitted = run_fit(rows, valid, chosen, schema, checkpoints, resume, say, report)
-        predictor = Predictor(chosen, schema, *fitted)
+        predictor = learn(checkpoints, resume)
         predictor.save(folder)
         shutil.rmtree(checkpoints)
         return predictor
     with tempfile.TemporaryDirectory() as folder:
-        return Predictor(chosen, schema, *run_fit(rows, valid, chosen, schema, Path(folder), False, say, report))
+        return learn(Path(folder), False)
 
 
 def load(folder: str | os.PathLike[str]) -> "Predictor":
@@ -149,6 +175,7 @@ def load(folder: str | os.PathLike[str]) -> "Predictor":
             state["tokenizer"] = (folder / state["tokenizer"]).read_text(encoding="utf-8")
     readers = restore_readers(config, states["readers"])
     coders = {name: TargetCoder(**state) for name, state in states["targets"].items()}
+    calibration = {name: Calibration(**state) for name, state in states.get("calibration", {}).items()}
     model = build_model(config, readers, coders)
     try:
         model.load_state_dict(load_tensors((folder / "weights.safetensors").read_bytes()))
@@ -156,8 +183,12 @@ def load(folder: str | os.PathLike[str]) -> "Predictor":
         raise DataError(f"{folder / 'weights.safetensors'} does not fit the configuration of the run.") from error
     history = pd.read_csv(folder / "history.csv") if (folder / "history.csv").exists() else pd.DataFrame()
     problems = pd.read_csv(folder / "problems.csv") if (folder / "problems.csv").exists() else pd.DataFrame()
+    metrics = read_json(folder / "metrics.json")
+    names = {name: str for name, coder in coders.items() if coder.task != "regression"}  # a class 01 is no 1
+    there = (folder / OUT_OF_FOLD).exists()
+    answers = pd.read_csv(folder / OUT_OF_FOLD, dtype=names, keep_default_na=False) if there else None
     return Predictor(
-        config, schema, readers, coders, model.eval(), read_json(folder / "metrics.json"), history, problems, run
+        config, schema, readers, coders, model.eval(), metrics, history, problems, run, calibration, answers
     )
 
 
@@ -172,6 +203,9 @@ class Predictor:
         history: a row an epoch.
         found: problems of the training rows.
         run: versions, seed, seconds.
+        calibration: by target, learned from the validation rows; None: probabilities stay as the heads give them.
+        out_of_fold: of a fit with folds, a row for each training row: its number, fold, answer and probabilities, by
+            the model that never saw it.
     """
 
     def __init__(
@@ -185,13 +219,21 @@ class Predictor:
         history: pd.DataFrame,
         found: pd.DataFrame,
         run: dict[str, Any],
+        calibration: Mapping[str, Calibration] | None = None,
+        out_of_fold: pd.DataFrame | None = None,
     ):
         self.config, self.schema, self.readers, self.coders = config, schema, dict(readers), dict(coders)
         self.model, self.metrics, self.history, self.found, self.run = model, metrics, history, found, run
+        self.calibration = {name: (calibration or {}).get(name, Calibration()) for name in self.coders}
+        self.out_of_fold = out_of_fold
         self.problems = Problems()
 
     def predict(self, rows: Any, media_root: str | os.PathLike[str] | None = None, say: Say = lambda _: None) -> Any:
-        """The answer for each row, in order: a Series for one target, a DataFrame for several."""
+        """The answer for each row, in order: a Series for one target, a DataFrame for several.
+
+        It is the likeliest class, but where the run took thresholds for rare classes (`imbalance`): those change answers,
+        never probabilities.
+        """
         outputs = self._outputs(read_table(rows, media_root), say)
         answers = [coder.decode(outputs[name]) for name, coder in self.coders.items()]
         return answers[0] if len(answers) == 1 else pd.concat(answers, axis=1)
@@ -214,12 +256,50 @@ class Predictor:
             raise ConfigError(f"targets {', '.join(self.coders)} are numbers and have no probabilities; use predict.")
         return next(iter(frames.values())) if len(self.coders) == 1 else frames
 
-    def answers(self, table: Table, say: Say = lambda _: None) -> pd.DataFrame:
-        """Answers and probabilities side by side, as `sensorium predict` writes them: TARGET, then TARGET_CLASS."""
+    def predict_sets(
+        self,
+        rows: Any,
+        coverage: float = 0.9,
+        media_root: str | os.PathLike[str] | None = None,
+        method: str = METHODS[0],
+        say: Say = lambda _: None,
+    ) -> Any:
+        """What holds the true answer in `coverage` of new rows: sets of classes, intervals of numbers.
+
+        The promise is for rows of the same source as the validation rows, taken over all of them. Those rows also chose
+        the epoch and the temperature, so a little less than what was asked is possible; `evaluate` measures it.
+
+        Args:
+            rows: without targets.
+            coverage: above 0 and below 1.
+            media_root: where relative paths start.
+            method: of sets: lac (the smallest) or aps (hard rows are covered more evenly).
+            say: called with warnings.
+
+        Returns:
+            classes: a Series of lists, likeliest first. numbers: a DataFrame with low and high. Of several targets a
+            dict; labels have none.
+
+        Raises:
+            ConfigError: only labels, or another coverage or method, or a run that was not calibrated.
+        """
+        names = with_sets(self.coders, self.calibration, coverage, method, say)
+        outputs = self._outputs(read_table(rows, media_root), say)
+        found = {n: sets(self.coders[n], self.calibration[n], outputs[n], coverage, method) for n in names}
+        return next(iter(found.values())) if len(self.coders) == 1 else found
+
+    def answers(self, table: Table, say: Say = lambda _: None, coverage: float | None = None) -> pd.DataFrame:
+        """Answers and probabilities side by side, as `sensorium predict` writes them: TARGET, then TARGET_CLASS.
+
+        With a `coverage`, before the probabilities: TARGET_set (classes with | between them) or TARGET_low, TARGET_high.
+        """
+        names = [] if coverage is None else with_sets(self.coders, self.calibration, coverage, say=say)
         outputs = self._outputs(table, say)
         parts = []
         for name, coder in self.coders.items():
             parts.append(coder.decode(outputs[name]))
+            if name in names:
+                parts.append(set_columns(coder, self.calibration[name], outputs[name], coverage))
             if coder.task != "regression":
                 parts.append(pd.DataFrame(outputs[name], columns=[f"{name}_{label}" for label in coder.classes]))
         return pd.concat(parts, axis=1)
@@ -240,8 +320,8 @@ class Predictor:
             say: called with warnings.
 
         Returns:
-            {"metrics": {name: {"value", "low", "high"}}, "rows": used, "left_out": not used}; names are TARGET.METRIC
-            where there are several targets.
+            {"metrics": {name: {"value", "low", "high"}}, "rows": used, "left_out": not used, "trust": by target, see
+            `sensorium.evaluation.calibration.trust`}; names are TARGET.METRIC where there are several targets.
 
         Raises:
             DataError: a target column is absent, or no row can be scored.
@@ -251,28 +331,46 @@ class Predictor:
             if name not in self.readers:
                 raise ConfigError(f"unknown input '{name}'. {did_you_mean(name, self.readers)}")
         metrics: dict[str, Any] = {}
-        used = np.zeros(len(table), dtype=bool)
-        coded = {}
-        for name, coder in self.coders.items():
-            if name not in table.columns:
-                raise DataError(
-                    f"{table.name} has no column '{name}' to evaluate against. {did_you_mean(name, table.columns)}"
-                )
-            coded[name] = coder.encode(table.cells(name))
-            used |= coded[name][1]
-            if new := coder.unknown(table.cells(name)):
-                say(f"target '{name}': classes never seen in training are left out: {', '.join(new[:5])}.")
-        if not used.any():
-            raise DataError(f"{table.name} has no row with a known value of {', '.join(self.coders)}.")
+        trusted = {}
+        coded, used = self._labelled(table, say)
         outputs = self._outputs(table, say, None if inputs is None else tuple(inputs))
         for name, coder in self.coders.items():
             if not coded[name][1].any():
                 continue
-            found = scored(coder, coded[name], outputs[name], resamples=1000)
+            found = scored(coder, coded[name], outputs[name], resamples=1000, offsets=coder.offsets)
+            trusted[name] = trust(coder, self.calibration[name], coded[name], outputs[name])
             metrics |= (
                 found if len(self.coders) == 1 else {f"{name}.{metric}": value for metric, value in found.items()}
             )
-        return {"metrics": metrics, "rows": int(used.sum()), "left_out": int((~used).sum())}
+        return {"metrics": metrics, "rows": int(used.sum()), "left_out": int((~used).sum()), "trust": trusted}
+
+    def robustness(
+        self,
+        rows: Any,
+        media_root: str | os.PathLike[str] | None = None,
+        seed: int = 0,
+        time_limit: float | None = None,
+        say: Say = lambda _: None,
+    ) -> dict[str, Any]:
+        """How the score on labelled rows falls as inputs go missing or get worse; see `evaluation.robustness`.
+
+        Args:
+            rows, media_root, say: as for `evaluate`.
+            seed: of the order of rows and of the damage.
+            time_limit: seconds; then the rows so far are scored.
+
+        Returns:
+            see `sensorium.evaluation.robustness.robustness`; `flat` there makes a table of it.
+        """
+        from sensorium.evaluation.robustness import robustness  # here: it loads scikit-learn
+
+        table = read_table(rows, media_root)
+        _, used = self._labelled(table, say)
+        found = self._rows(table.take(np.flatnonzero(used)), say, self.coders)
+        size = max(self.config.training.batch_size, 32)
+        told = robustness(self.model, found, self.coders, self.calibration, size, seed, time_limit)
+        self._tell_problems(say)
+        return told
 
     def parts(self) -> list[dict[str, Any]]:
         """The network's parts in order: part, kind, layer (its class), parameters, output (shape, B rows)."""
@@ -308,17 +406,38 @@ class Predictor:
                 write_atomically(folder / name, state["tokenizer"].encode())
                 state["tokenizer"] = name
         targets = {name: coder.to_json() for name, coder in self.coders.items()}
+        calibration = {name: found.to_json() for name, found in self.calibration.items()}
         weights = {name: value.contiguous() for name, value in self.model.state_dict().items()}
         write_atomically(folder / "config.yaml", dump_config(self.config).encode())
         write_json(folder / "schema.json", self.schema.to_json())
-        write_json(folder / "inputs.json", {"readers": states, "targets": targets})
+        write_json(folder / "inputs.json", {"readers": states, "targets": targets, "calibration": calibration})
         write_atomically(folder / "weights.safetensors", save_tensors(weights))
         write_json(folder / "metrics.json", self.metrics)
+        if self.out_of_fold is not None:
+            write_table(self.out_of_fold, folder / OUT_OF_FOLD)
         write_table(self.history, folder / "history.csv")
         write_table(self.found, folder / "problems.csv")
         write_json(folder / "run.json", {**self.run, "format": FORMAT, "files": seal(folder)})
 
-    def _outputs(self, table: Table, say: Say, keep: tuple[str, ...] | None = None) -> dict[str, np.ndarray]:
+    def _labelled(self, table: Table, say: Say) -> tuple[dict[str, tuple[np.ndarray, np.ndarray]], np.ndarray]:
+        """Every target's codes, and which rows have any."""
+        used = np.zeros(len(table), dtype=bool)
+        coded = {}
+        for name, coder in self.coders.items():
+            if name not in table.columns:
+                raise DataError(
+                    f"{table.name} has no column '{name}' to evaluate against. {did_you_mean(name, table.columns)}"
+                )
+            coded[name] = coder.encode(table.cells(name))
+            used |= coded[name][1]
+            if new := coder.unknown(table.cells(name)):
+                say(f"target '{name}': classes never seen in training are left out: {', '.join(new[:5])}.")
+        if not used.any():
+            raise DataError(f"{table.name} has no row with a known value of {', '.join(self.coders)}.")
+        return coded, used
+
+    def _rows(self, table: Table, say: Say, coders: Mapping[str, TargetCoder] | None = None) -> Rows:
+        """A table's rows as the model reads them, once it is sure that they are of its kind."""
         absent = [c for reader in self.readers.values() for c in reader.columns if c not in table.columns]
         if len(absent) == sum(len(reader.columns) for reader in self.readers.values()):
             raise DataError(
@@ -328,12 +447,19 @@ class Predictor:
         if absent:
             say(f"{table.name} lacks the columns {', '.join(absent)}; they count as missing.")
         self.problems = Problems()
-        rows = Rows(table, self.readers, problems=self.problems, loader=build_loader(self.config, say))
+        rows = Rows(table, self.readers, coders, self.problems, build_loader(self.config, say))
         check_numbers(rows)
+        return rows
+
+    def _outputs(self, table: Table, say: Say, keep: tuple[str, ...] | None = None) -> dict[str, np.ndarray]:
+        rows = self._rows(table, say)
         found = outputs(self.model, rows, max(self.config.training.batch_size, 32), keep)
+        self._tell_problems(say)
+        return {name: self.calibration[name].apply(coder.task, found[name]) for name, coder in self.coders.items()}
+
+    def _tell_problems(self, say: Say) -> None:
         for line in self.problems.lines():
             say(line)
-        return found
 
 
 def check_numbers(rows: Rows) -> None:

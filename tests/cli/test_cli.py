@@ -11,6 +11,7 @@ import pandas as pd
 import pytest
 import yaml
 
+import sensorium as sm
 from sensorium.cli import main
 from sensorium.evaluation.alone import compare_alone
 
@@ -90,7 +91,9 @@ def test_inspect_init_and_check(sensorium, table, tmp_path):
     assert "photo" in sensorium("inspect", table)[1]
     path = tmp_path / "config.yaml"
     assert sensorium("init", table, "--target", "label", "--ignore", "clip", "-o", path)[0] == 0
-    assert set(yaml.safe_load(path.read_text())) == {"inputs", "fusion", "targets", "training", "limits"}
+    assert set(yaml.safe_load(path.read_text())) == {
+        "inputs", "fusion", "targets", "imbalance", "split", "training", "limits",
+    }  # fmt: skip
     code, out, err = sensorium("check", table, "--config", path, "--json")
     assert code == 0, err
     assert json.loads(out)["batch"] == 8
@@ -124,6 +127,67 @@ def test_what_people_read(sensorium, table, run):
     )
 
 
+def test_sets_beside_the_answers(sensorium, table, run, tmp_path):
+    path = tmp_path / "answers.csv"
+    code, _, err = sensorium("predict", run, table, "--coverage", 0.8, "-o", path)
+    assert code == 0, err
+    rows = pd.read_csv(path)
+    assert set(rows.columns) == {"label", "label_set", "label_no", "label_yes"}
+    assert all(answer in found.split("|") for answer, found in zip(rows["label"], rows["label_set"], strict=True))
+    told = json.loads(sensorium("evaluate", run, table, "--json")[1])["trust"]["label"]
+    out = sensorium("evaluate", run, table)[1]
+    covered, size = told["sets"]["covered"], told["sets"]["size"]
+    assert f"label: sets for 90% hold the truth in {covered:.1%} of the rows; {size:.2f} classes on average.\n" in out
+
+
+def test_an_interval_without_ends_is_null(sensorium, tmp_path):
+    random = np.random.default_rng(0)
+    rows = {"a": random.normal(size=(30, 2)), "price": random.normal(size=30)}
+    sm.fit(rows, "price", out=tmp_path / "run", epochs=1, probes=False, precision="32")
+    (tmp_path / "new.jsonl").write_text('{"a": [0.5, 1]}\n')
+    code, out, err = sensorium("predict", tmp_path / "run", tmp_path / "new.jsonl", "--coverage", 0.9, "--json")
+    assert code == 0
+    (row,) = json.loads(out, parse_constant=pytest.fail)
+    assert (row["price_low"], row["price_high"]) == (None, None)
+    assert re.search(r"target 'price': \d validation rows are too few for a coverage of 0.9; every interval is", err)
+    (row,) = json.loads(sensorium("predict", tmp_path / "run", tmp_path / "new.jsonl", "--coverage", 0.5, "--json")[1])
+    assert row["price_low"] < row["price"] < row["price_high"]
+
+
+def test_scores_to_a_file(sensorium, table, run, tmp_path):
+    found = json.loads(sensorium("evaluate", run, table, "--json", "-o", tmp_path / "scores.json")[1])
+    assert json.loads((tmp_path / "scores.json").read_text()) == found
+    assert sensorium("evaluate", run, table, "-o", tmp_path / "scores.csv")[0] == 0
+    rows = pd.read_csv(tmp_path / "scores.csv").set_index("metric")
+    assert rows["value"].to_dict() == pytest.approx({name: score["value"] for name, score in found["metrics"].items()})
+
+
+def test_robustness(sensorium, table, run, tmp_path):
+    given = ["evaluate", run, table, "--robustness", "--seed", 1]
+    code, out, err = sensorium(*given, "--json", "-o", tmp_path / "scores.csv")
+    assert code == 0, err
+    found = json.loads(out)
+    inputs = found["targets"]["label"]["inputs"]
+    kinds = {name: set(told["curves"]) for name, told in inputs.items()}
+    pictures, sounds = {"blur", "noise", "jpeg", "occlusion"}, {"white noise", "babble"}
+    assert kinds == {
+        "photo": pictures, "call": sounds, "clip": {"frozen frames"}, "clip_sound": sounds,
+        "note": {"typos", "dropped words"}, "pose": {"noise"}, "columns": {"permuted"},
+    }  # fmt: skip
+    assert (found["rows"], found["seed"]) == (40, 1)
+    scores = pd.read_csv(tmp_path / "scores.csv")
+    assert (scores["kind"] == "curve").sum() == 5 * sum(map(len, kinds.values()))
+    out = sensorium(*given, "--time-limit", 0)[1]
+    assert "32 of 40 rows, in " in out  # one batch, whatever the limit
+    for words in (
+        "label: accuracy ",
+        "half of the rows without it",
+        "inputs present",
+        "0.05, 0.1, 0.2, 0.4 share of characters",
+    ):
+        assert words in out
+
+
 def test_a_fit_shows_the_fused_score_beside_all_it_is_compared_with(sensorium, tmp_path, monkeypatch):
     with_time = partial(compare_alone, budget=1e6)  # on a busy machine some of it would be skipped
     monkeypatch.setattr("sensorium.training.fit.compare_alone", lambda *given: with_time(*given[:-1]))
@@ -150,9 +214,41 @@ def test_a_fit_shows_the_fused_score_beside_all_it_is_compared_with(sensorium, t
     assert re.search(r"epoch 3/3  step \d+/21  loss \d+\.\d{3}  \d+:\d\d left at most", err)
 
 
+def test_a_fit_with_folds_and_groups_as_spelt(sensorium, tmp_path):
+    random = np.random.default_rng(0)
+    a = random.normal(size=36)
+    who = [f"nobody special, just number {row // 3}" for row in range(36)]
+    frame = pd.DataFrame({"a": a, "who": who, "day": np.arange(36), "label": np.where(a > 0, "yes", "no")})
+    frame.to_csv(tmp_path / "table.csv", index=False)
+    given = ["fit", tmp_path / "table.csv", "--target", "label", "--epochs", 1, "--no-probes"]
+    run = tmp_path / "run"
+    code, out, err = sensorium(*given, "--out", run, "--folds", 3, "--split-by", "who")
+    assert code == 0, err
+    answers = pd.read_csv(run / "out_of_fold.csv")
+    assert list(answers.columns) == ["row", "fold", "label", "label_no", "label_yes"]
+    assert answers["row"].tolist() == list(range(1, 37))
+    assert answers.groupby(np.arange(36) // 3)["fold"].nunique().tolist() == [1] * 12
+    written = yaml.safe_load((run / "config.yaml").read_text())
+    assert written["split"] == {"by": "who", "duplicates": "bytes", "folds": 3}
+    assert written["inputs"]["columns"]["columns"] == ["a", "day"]
+    over = json.loads((run / "metrics.json").read_text())["folds"]["metrics"]["accuracy"]
+    wanted = f"{over['mean']:.3f} +{over['spread']:.3f} +" + re.escape(f"[{over['low']:.3f}, {over['high']:.3f}]")
+    assert re.search(f"accuracy +{wanted}", out)
+    assert f"The answers of each fold are in {run / 'out_of_fold.csv'}; the saved model learned from all rows." in out
+    for part in ("fold 1 of 3", "fold 3 of 3", "all rows"):
+        assert re.search(rf"{part}  epoch 1/1  step \d+/\d+  loss ", err)
+
+    assert sensorium(*given, "--out", tmp_path / "time", "--split-time", "day", "--json")[0] == 0
+    written = yaml.safe_load((tmp_path / "time" / "config.yaml").read_text())
+    assert written["split"] == {"time": "day", "duplicates": "bytes"}
+    assert "day" not in written["inputs"]["columns"]["columns"]
+
+
 @pytest.mark.parametrize(
     ("words", "message"),
     [
+        (["fit", "TABLE", "--target", "label", "--out", "r", "--split-by", "shp"], "split.by: table.csv has no column 'shp'. Did you mean 'shop'?"),
+        (["fit", "TABLE", "--target", "label", "--out", "r", "--folds", "50", "--set", "split.duplicates=none"], "there are 40 rows, too few for 50 folds. Take --folds 40, or fewer."),
         (["fit", "TABLE", "--target", "lable", "--out", "r"], "has no column 'lable' to be the target. Did you mean 'label'?"),
         (["fit", "gone.csv", "--target", "x", "--out", "r"], "cannot read gone.csv: there is no such file"),
         (["inspect", "TABLE", "--as", "photo=imgae"], "unknown modality 'imgae'. Did you mean 'image'?"),
@@ -160,11 +256,13 @@ def test_a_fit_shows_the_fused_score_beside_all_it_is_compared_with(sensorium, t
         (["check", "TABLE", "--target", "label", "--set", "fusion.type=gatd"], "unknown fusion 'gatd'. Did you mean 'gated'?"),
         (["evaluate", "nowhere", "TABLE"], "cannot load nowhere: there is no such folder"),
         (["predict", "nowhere", "TABLE"], "give a file to write to with -o FILE, or --json."),
+        (["predict", "RUN", "TABLE", "--json", "--coverage", "90"], "coverage must be above 0 and below 1, such as 0.9; got 90."),
+        (["evaluate", "RUN", "TABLE", "-o", "scores.txt"], "cannot write scores.txt: '.txt' must be one of .csv"),
         (["example", "dmo"], "unknown example 'dmo'. Did you mean 'demo'?"),
     ],
 )  # fmt: skip
-def test_mistakes_exit_with_2_and_a_message(sensorium, table, words, message):
-    code, out, err = sensorium(*[table if word == "TABLE" else word for word in words])
+def test_mistakes_exit_with_2_and_a_message(sensorium, table, run, words, message):
+    code, out, err = sensorium(*[{"TABLE": table, "RUN": run}.get(word, word) for word in words])
     assert (code, out) == (2, "")
     assert err.startswith("error: ")
     assert message in err

@@ -6,7 +6,17 @@ import pytest
 import yaml
 
 from sensorium import encoders, fusion
-from sensorium.config import ENCODERS, FUSIONS, INPUTS, Training, dump_config, parse_config, read_config, set_value
+from sensorium.config import (
+    ENCODERS,
+    FUSIONS,
+    INPUTS,
+    Imbalance,
+    Training,
+    dump_config,
+    parse_config,
+    read_config,
+    set_value,
+)
 from sensorium.config.options import Gated, ImageCNN
 from sensorium.errors import ConfigError
 
@@ -38,7 +48,7 @@ def test_all_mistakes_are_reported_at_once_each_with_its_path():
         "limits": 5,
     }
     assert mistakes(data) == [
-        "fusoin: unknown key. Did you mean 'fusion'? There are: fusion, inputs, limits, targets, training.",
+        "fusoin: unknown key. Did you mean 'fusion'? There are: fusion, imbalance, inputs, limits, split, targets, training.",
         "inputs.a: must be a mapping such as {modality: image}; got 3.",
         f"inputs.b.modality: is not given. {MODALITIES}",
         f"inputs.c.modality: unknown modality 'imgae'. Did you mean 'image'? {MODALITIES}",
@@ -116,6 +126,19 @@ def test_a_name_alone_is_a_type():
     assert parse_config({"inputs": {"x": {"modality": "image", "encoder": {"dropout": 0.5}}}}).inputs["x"].encoder == (
         ImageCNN(dropout=0.5)
     )
+
+
+def test_a_method_alone_is_the_section_imbalance():
+    config = parse_config({"imbalance": "focal"})
+    assert config.imbalance == Imbalance(method="focal")
+    assert parse_config({}).imbalance == Imbalance(method="class_weights")
+    assert round_trip({"imbalance": {"method": "gan", "gan_steps": 7}}).imbalance.gan_steps == 7
+    with pytest.raises(
+        ConfigError, match=r"^imbalance.method: unknown value 'smote'. There are: auto, class_balanced, "
+    ):
+        parse_config({"imbalance": "smote"})
+    with pytest.raises(ConfigError, match=r"^imbalance.gama: unknown key. Did you mean 'gamma'\?"):
+        parse_config({"imbalance": {"gama": 1}})
 
 
 def test_precision_32_may_be_written_as_a_number():

@@ -143,11 +143,18 @@ ENCODER_ROWS = [
     EncoderRow("bag", "text", lambda: encoders.Bag(encoders.TextRNN(30, WIDTH)), bag_of_texts),
 ]
 FUSION_ROWS = [
+    FusionRow("attention", lambda: fusion.Attention(WIDTH)),
+    FusionRow("bottleneck", lambda: fusion.Bottleneck(WIDTH)),
     FusionRow("concat", lambda: fusion.Concat(WIDTH)),
     FusionRow("deep", lambda: fusion.Deep(WIDTH, layers=2)),
+    FusionRow("experts", lambda: fusion.Experts(WIDTH)),
+    FusionRow("film", lambda: fusion.Film(WIDTH)),
     FusionRow("gated", lambda: fusion.Gated(WIDTH)),
+    FusionRow("late", lambda: fusion.Late(WIDTH)),
+    FusionRow("low_rank", lambda: fusion.LowRank(WIDTH)),
     FusionRow("mean", lambda: fusion.Mean(WIDTH)),
     FusionRow("plain_concat", lambda: fusion.PlainConcat(WIDTH)),
+    FusionRow("tensor", lambda: fusion.TensorFusion(WIDTH)),
     FusionRow("weighted", lambda: fusion.Weighted(WIDTH)),
 ]
 HEAD_ROWS = [

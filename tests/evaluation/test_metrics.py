@@ -21,6 +21,15 @@ def shares(random, rows, classes):
     return random.dirichlet(np.ones(classes), rows)
 
 
+def calibration_error(truth, output):
+    """By hand, bin after bin; test_reliability.py has more of it."""
+    confidence, right, total = output.max(1), output.argmax(1) == truth, 0.0
+    for bin in range(15):
+        rows = (confidence > bin / 15) & (confidence <= (bin + 1) / 15)
+        total += abs((right[rows] - confidence[rows]).sum())
+    return total / len(truth)
+
+
 def test_every_task_has_its_main_metric_first():
     assert set(MAIN) == set(METRICS)
     assert all(MAIN[task] == next(iter(metrics)) for task, metrics in METRICS.items())
@@ -35,6 +44,7 @@ def test_classes_are_scored_as_scikit_learn_does(random, task, classes):
         "macro_f1": reference.f1_score(truth, answers, average="macro"),
         "balanced_accuracy": reference.balanced_accuracy_score(truth, answers),
         "log_loss": reference.log_loss(truth, output),
+        "ece": calibration_error(truth, output),
     }
     if task == "binary":
         expected["roc_auc"] = reference.roc_auc_score(truth, output[:, 1])

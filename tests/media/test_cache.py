@@ -93,6 +93,31 @@ def test_a_file_that_may_change_within_its_time_stamp_is_not_remembered(cache, t
     assert cache.summary()["files"] == 0
 
 
+def test_hashes_of_files_are_written_together_and_outlive_the_cache(tmp_path, monkeypatch):
+    monkeypatch.setattr("sensorium.media.cache.RACY", -100.0)
+    monkeypatch.setattr("sensorium.media.cache.HASHES", 4)
+    cache = MediaCache(tmp_path / "cache", MB)
+    written = []
+    write = cache._write
+    monkeypatch.setattr(cache, "_write", lambda action: written.append(1) or write(action))
+    paths = [tmp_path / str(number) for number in range(10)]
+    for path in paths:
+        path.write_bytes(path.name.encode())
+    digests = [cache.digest(path) for path in paths]
+    assert len(written) == 2
+    assert cache.summary()["files"] == 10
+    cache.put({key(1): value(1)})
+    assert len(written) == 3
+    (tmp_path / "more").write_bytes(b"more")
+    cache.digest(tmp_path / "more")
+    cache.close()
+    again = MediaCache(tmp_path / "cache", MB)
+    monkeypatch.setattr("hashlib.file_digest", lambda *_: pytest.fail("it was read again"))
+    assert again.summary()["files"] == 11
+    assert [again.digest(path) for path in paths] == digests
+    again.close()
+
+
 def test_what_was_not_used_for_longest_goes(tmp_path, monkeypatch):
     now = [1000.0]
     monkeypatch.setattr("sensorium.media.cache.time.time", lambda: now[0])

@@ -36,6 +36,15 @@ def fit(
     time_limit: Annotated[float | None, typer.Option("--time-limit", metavar="SECONDS", help="Done by then.")] = None,
     ignore: Ignore = None,
     modality: As = None,
+    split_by: Annotated[
+        str | None, typer.Option("--split-by", metavar="COLUMN", help="Rows of one value of it stay on one side.")
+    ] = None,
+    split_time: Annotated[
+        str | None, typer.Option("--split-time", metavar="COLUMN", help="The latest rows by it validate.")
+    ] = None,
+    folds: Annotated[
+        int | None, typer.Option("--folds", metavar="K", help="Answer every row by a model that never saw it, too.")
+    ] = None,
     media_root: MediaRoot = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on where this command stopped.")] = False,
     strict: Annotated[bool, typer.Option("--strict", help="A file that can't be read is an error.")] = False,
@@ -57,15 +66,19 @@ def fit(
         training["strict"] = True
     if not probes:
         training["probes"] = False
+    split = {name: value for name, value in {"by": split_by, "time": split_time}.items() if value is not None}
     predictor = learn(
         table, target, valid=valid, out=out, config=config, settings=setting or [], ignore=ignore or [],
-        modalities=parse_as(modality), media_root=media_root, resume=resume, say=say, report=Progress(), **training,
+        modalities=parse_as(modality), media_root=media_root, resume=resume, split=split, folds=folds, say=say,
+        report=Progress(), **training,
     )  # fmt: skip
     if json:
         print_json({"run": str(out), **predictor.metrics})
         return
     for name, found in predictor.metrics["targets"].items():
         show(name, found)
+    if "folds" in predictor.metrics:
+        show_folds(predictor.metrics["folds"], out)
     seconds = predictor.metrics["seconds"]
     print(
         f"{predictor.metrics['stopped']}; {seconds['total']:.0f} s, of which {seconds['probes']:.0f} s "
@@ -94,14 +107,32 @@ def show(name: str, found: dict[str, Any]) -> None:
         say(f"not compared, for want of time: {', '.join(found['skipped'])}")
 
 
+def show_folds(found: dict[str, Any], out: Path) -> None:
+    """Each metric over the folds."""
+    from sensorium.cli.options import table_of
+
+    def cell(value: float | None) -> str:
+        return "-" if value is None else f"{value:.3f}"
+
+    rows = [
+        [name, cell(over["mean"]), cell(over["spread"]), f"[{cell(over['low'])}, {cell(over['high'])}]"]
+        for name, over in found["metrics"].items()
+    ]
+    table_of([f"{found['count']} folds", "mean", "spread", "interval of the mean"], rows)
+    print(f"The answers of each fold are in {out / 'out_of_fold.csv'}; the saved model learned from all rows.")
+
+
 class Progress:
     """One line on stderr that tells epoch, loss and the time left; every tenth of the way where stderr is no screen."""
 
     def __init__(self) -> None:
         self.start, self.first, self.told = time.monotonic(), 0, -1.0
+        self.part: str | None = None
 
     def __call__(self, told: dict[str, Any]) -> None:
         now = time.monotonic()
+        if told.get("part") != self.part:  # another fit
+            self.part, self.first, self.told = told.get("part"), 0, -1.0
         if self.first == 0:
             self.first, self.start = told["step"], now
         share = told["step"] / max(1, told["steps"])
@@ -112,6 +143,8 @@ class Progress:
         done = told["step"] - self.first
         left = (now - self.start) / done * (told["steps"] - told["step"]) if done else float("nan")
         line = f"epoch {told['epoch']}/{told['epochs']}  step {told['step']}/{told['steps']}  loss {told['loss']:.3f}"
+        if self.part is not None:
+            line = f"{self.part}  {line}"
         if done:
             line += f"  {left // 60:.0f}:{left % 60:02.0f} left at most"
         print(f"\r{line:<90}" if live else line, end="" if live and share < 1 else "\n", file=sys.stderr, flush=True)

@@ -16,10 +16,15 @@ def predict(
     output: Annotated[
         Path | None, typer.Option("-o", "--output", metavar="FILE", help=".csv, .tsv, .parquet, .jsonl")
     ] = None,
+    coverage: Annotated[
+        float | None, typer.Option(metavar="SHARE", help="Add what holds the truth in so many rows, such as 0.9.")
+    ] = None,
     media_root: MediaRoot = None,
     json: Json = False,
 ) -> None:
     """Answer the rows of TABLE, in their order: the target, and a probability column for each class.
+
+    With --coverage 0.9 also sets of classes, or intervals of numbers, that hold the truth in 90 % of such rows.
 
     Example: sensorium predict run/ new.csv -o predictions.csv
     """
@@ -29,9 +34,10 @@ def predict(
 
     if output is None and not json:
         raise ConfigError("give a file to write to with -o FILE, or --json.")
-    answers = load(run).answers(read_table(table, media_root), say)
+    answers = load(run).answers(read_table(table, media_root), say, coverage)
     if output is not None:
         write_table(answers, output)
         say(f"{len(answers)} rows written to {output}.")
     if json:
-        print_json(answers.to_dict(orient="records"))
+        infinite = {float("inf"): None, float("-inf"): None}  # of intervals; JSON has no such number
+        print_json(answers.replace(infinite).to_dict(orient="records"))

@@ -1,6 +1,6 @@
 """Configuration. Nothing else parses it."""
 
-from sensorium.config.options import ENCODERS, FUSIONS, INPUTS, Config, Training
+from sensorium.config.options import ENCODERS, FUSIONS, INPUTS, Config, Imbalance, Target, Training
 from sensorium.config.parse import dump_config, parse_config, read_config, set_value
 
 __all__ = [
@@ -8,6 +8,8 @@ __all__ = [
     "FUSIONS",
     "INPUTS",
     "Config",
+    "Imbalance",
+    "Target",
     "Training",
     "dump_config",
     "parse_config",

@@ -8,7 +8,19 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 from pydantic_core import PydanticCustomError
 
-__all__ = ["ENCODERS", "FUSIONS", "INPUTS", "Config", "CustomPart", "LimitOptions", "Options", "Target", "Training"]
+__all__ = [
+    "ENCODERS",
+    "FUSIONS",
+    "INPUTS",
+    "Config",
+    "CustomPart",
+    "Imbalance",
+    "LimitOptions",
+    "Options",
+    "Split",
+    "Target",
+    "Training",
+]
 
 
 class Options(BaseModel):
@@ -249,14 +261,98 @@ class PlainConcat(Options):
     dropout: float = Field(0.0, ge=0, lt=1, description="probability")
 
 
+class TensorFusion(Options):
+    type: Literal["tensor"] = "tensor"
+    width: int = Field(128, ge=1, description="size of every token and of the fused vector")
+    size: int | None = Field(None, ge=1, description="features a modality; as many as most allows where left out")
+    most: int = Field(4096, ge=2, le=10**6, description="products at most, (size + 1) ** modalities")
+    dropout: float = Field(0.1, ge=0, lt=1, description="probability")
+
+
+class LowRank(Options):
+    type: Literal["low_rank"] = "low_rank"
+    width: int = Field(128, ge=1, description="size of every token and of the fused vector")
+    rank: int = Field(4, ge=1, description="terms of the sum of products")
+    dropout: float = Field(0.1, ge=0, lt=1, description="probability")
+
+
+class Film(Options):
+    type: Literal["film"] = "film"
+    width: int = Field(128, ge=1, description="size of every token and of the fused vector")
+    dropout: float = Field(0.1, ge=0, lt=1, description="probability")
+
+
+class Attention(Options):
+    type: Literal["attention"] = "attention"
+    width: int = Field(128, ge=1, description="size of every token and of the fused vector")
+    layers: int = Field(2, ge=1, description="cross-modal blocks a modality")
+    num_heads: int = Field(4, ge=1, description="attention heads; divides width")
+    dropout: float = Field(0.1, ge=0, lt=1, description="probability")
+
+
+class Bottleneck(Options):
+    type: Literal["bottleneck"] = "bottleneck"
+    width: int = Field(128, ge=1, description="size of every token and of the fused vector")
+    tokens: int = Field(4, ge=1, description="tokens that all modalities share")
+    layers: int = Field(2, ge=2, description="Transformer blocks a modality")
+    num_heads: int = Field(4, ge=1, description="attention heads; divides width")
+    dropout: float = Field(0.1, ge=0, lt=1, description="probability")
+
+
+class Late(Options):
+    type: Literal["late"] = "late"
+    width: int = Field(128, ge=1, description="size of every token and of the fused vector")
+    weights: Literal["learned", "equal"] = Field("learned", description="how much each modality's decision counts")
+    dropout: float = Field(0.1, ge=0, lt=1, description="probability")
+
+
+class Experts(Options):
+    type: Literal["experts"] = "experts"
+    width: int = Field(128, ge=1, description="size of every token and of the fused vector")
+    dropout: float = Field(0.1, ge=0, lt=1, description="probability")
+
+
 class Target(Options):
     task: Literal["classification", "multilabel", "regression"] | None = Field(
         None, description="what is to be learned"
     )
     weight: float = Field(1.0, gt=0, description="this target's share of the loss beside other targets")
-    class_weights: Literal["auto", "none"] = Field("auto", description="auto: rare classes count more")
+    class_weights: Literal["auto", "none"] = Field(
+        "auto", description="auto: rare classes count more, where imbalance.method trains by class weights"
+    )
     label_smoothing: float = Field(0.05, ge=0, lt=1, description="share of a class's probability spread over all")
     dropout: float = Field(0.1, ge=0, lt=1, description="probability, before the head")
+
+
+class Imbalance(Options):
+    """What is done for rare classes of binary and classification targets; labels and numbers are left as they are.
+
+    auto, threshold and gan train as class_weights does, then change the head or its answers alone, by the validation
+    rows; the others change the training itself.
+    """
+
+    method: Literal[
+        "auto", "class_balanced", "class_weights", "focal", "gan", "logit_adjustment", "none", "oversampling",
+        "threshold", "undersampling", "weighted_sampling",
+    ] = Field("class_weights", description="class_weights: by the square root of the inverse frequency")  # fmt: skip
+    gamma: float = Field(2.0, ge=0, le=10, description="of focal: how much less a row counts that is answered well")
+    beta: float = Field(0.999, ge=0, lt=1, description="of class_balanced: 0 even weights, near 1 inverse frequency")
+    tau: float = Field(1.0, ge=0, le=10, description="of logit_adjustment: share of the classes' log frequency")
+    gan_steps: int = Field(400, ge=1, le=100_000, description="steps of the generator, each of 5 of its critic")
+    gan_noise: int = Field(16, ge=1, le=4096, description="numbers that a generated vector is made from")
+    gan_hidden: int = Field(128, ge=1, le=4096, description="units of each layer of generator and critic")
+    gan_penalty: float = Field(0.5, ge=0, le=1000, description="weight of the critic's gradient penalty")
+
+
+class Split(Options):
+    """Which rows validate, where no table of them is given; how many, training.valid_share says."""
+
+    by: str | None = Field(None, description="column; rows with one value of it stay on one side")
+    time: str | None = Field(None, description="column of dates or numbers; the latest rows validate")
+    duplicates: Literal["bytes", "near", "none"] = Field(
+        "bytes", description="rows that share a media file stay on one side; near: near-same pictures count, too"
+    )
+    folds: int | None = Field(None, ge=2, description="models, each checked with the rows that the others learn from")
 
 
 class Training(Options):
@@ -302,6 +398,8 @@ class Config(Options):
     inputs: dict[str, Any] = {}
     fusion: Any = Gated()
     targets: dict[str, Target] = {}
+    imbalance: Imbalance = Imbalance()
+    split: Split = Split()
     training: Training = Training()
     limits: LimitOptions = LimitOptions()
 
@@ -331,10 +429,17 @@ ENCODERS: dict[str, dict[str, type[Options]]] = {
     "video": {"frames": VideoFrames, "cnn3d": VideoCNN3D, "motion": VideoMotion},
 }
 FUSIONS: dict[str, type[Options]] = {
+    "attention": Attention,
+    "bottleneck": Bottleneck,
     "concat": Concat,
     "deep": Deep,
+    "experts": Experts,
+    "film": Film,
     "gated": Gated,
+    "late": Late,
+    "low_rank": LowRank,
     "mean": Mean,
     "plain_concat": PlainConcat,
+    "tensor": TensorFusion,
     "weighted": Weighted,
 }

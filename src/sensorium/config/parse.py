@@ -10,7 +10,18 @@ from typing import Any, get_args
 import yaml
 from pydantic import BaseModel, ValidationError
 
-from sensorium.config.options import ENCODERS, FUSIONS, INPUTS, Config, CustomPart, LimitOptions, Target, Training
+from sensorium.config.options import (
+    ENCODERS,
+    FUSIONS,
+    INPUTS,
+    Config,
+    CustomPart,
+    Imbalance,
+    LimitOptions,
+    Split,
+    Target,
+    Training,
+)
 from sensorium.errors import ConfigError, did_you_mean
 
 __all__ = ["dump_config", "parse_config", "read_config", "set_value"]
@@ -45,7 +56,7 @@ def parse_config(data: dict[str, Any]) -> Config:
         >>> parse_config({"fusion": {"type": "gatd"}})
         Traceback (most recent call last):
         ...
-        sensorium.errors.ConfigError: fusion.type: unknown fusion 'gatd'. Did you mean 'gated'? There are: concat, deep, gated, mean, plain_concat, weighted.
+        sensorium.errors.ConfigError: fusion.type: unknown fusion 'gatd'. Did you mean 'gated'? There are: attention, bottleneck, concat, deep, experts, film, gated, late, low_rank, mean, plain_concat, tensor, weighted.
     """
     errors: list[str] = []
     parts: dict[str, Any] = {}
@@ -60,7 +71,10 @@ def parse_config(data: dict[str, Any]) -> Config:
     parts["targets"] = {
         str(n): _check(Target, {} if v is None else v, f"targets.{n}", errors) for n, v in targets.items()
     }
-    for key, cls in (("training", Training), ("limits", LimitOptions)):
+    if isinstance(data.get("imbalance"), str):
+        data = {**data, "imbalance": {"method": data["imbalance"]}}
+    sections = {"imbalance": Imbalance, "split": Split, "training": Training, "limits": LimitOptions}
+    for key, cls in sections.items():
         if key in data:
             parts[key] = _check(cls, {} if data[key] is None else data[key], key, errors)
     if errors:
@@ -74,6 +88,8 @@ def dump_config(config: Config) -> str:
         "inputs": {name: value.model_dump(mode="json", exclude_none=True) for name, value in config.inputs.items()},
         "fusion": config.fusion.model_dump(mode="json"),
         "targets": {name: value.model_dump(mode="json", exclude_none=True) for name, value in config.targets.items()},
+        "imbalance": config.imbalance.model_dump(mode="json"),
+        "split": config.split.model_dump(mode="json", exclude_none=True),
         "training": config.training.model_dump(mode="json", exclude_none=True),
         "limits": config.limits.model_dump(mode="json"),
     }

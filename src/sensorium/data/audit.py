@@ -1,6 +1,5 @@
 """What is in a table, before anything is learned from it: the facts that `sensorium inspect` shows."""
 
-import hashlib
 import math
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Sequence
@@ -15,6 +14,7 @@ from sensorium.data.schema import MEDIA, Schema
 from sensorium.data.table import Table
 from sensorium.data.targets import guess_task, is_filled, label, number
 from sensorium.errors import DataError, MediaError, did_you_mean
+from sensorium.media.cache import content_digest
 from sensorium.media.loader import probe_files
 
 __all__ = ["audit"]
@@ -67,9 +67,9 @@ def audit(table: Table, schema: Schema, targets: Sequence[str] = (), valid: Tabl
     }
 
 
-def _media(table: Table, name: str, facts: dict[str, Any]) -> dict[str, list[int]]:
+def _media(table: Table, name: str, facts: dict[str, Any]) -> dict[bytes, list[int]]:
     """Probe every file of a column; returns the rows of each content, by its hash."""
-    rows: dict[str, list[int]] = defaultdict(list)
+    rows: dict[bytes, list[int]] = defaultdict(list)
     sizes, seconds = [], []
     for part in batched(((row, item) for row, cell in enumerate(table.cells(name)) for item in split_bag(cell)), 1024):
         sources = [_source(table, item) for _, item in part]
@@ -82,7 +82,7 @@ def _media(table: Table, name: str, facts: dict[str, Any]) -> dict[str, list[int
                     continue  # decoded already
                 if isinstance(info := next(infos), MediaError):
                     raise info
-                rows[_digest(source)].append(row)
+                rows[content_digest(source)].append(row)
             except (MediaError, OSError) as error:
                 facts["unreadable"] += 1
                 if len(facts["problems"]) < LISTED:
@@ -115,14 +115,7 @@ def _source(table: Table, item: Any) -> Any:
         return error
 
 
-def _digest(source: bytes | Path) -> str:
-    if isinstance(source, bytes):
-        return hashlib.sha256(source).hexdigest()
-    with source.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def _duplicates(name: str, found: dict[str, list[int]], table: Table, targets: Sequence[str]) -> list[dict[str, Any]]:
+def _duplicates(name: str, found: dict[bytes, list[int]], table: Table, targets: Sequence[str]) -> list[dict[str, Any]]:
     repeated = [rows for rows in found.values() if len(set(rows)) > 1]
     if not repeated:
         return []

@@ -14,7 +14,7 @@ from sensorium.data.cells import is_missing
 from sensorium.data.targets import label, number
 from sensorium.errors import DataError
 
-__all__ = ["TabularReader", "VectorReader", "date_parts", "vector"]
+__all__ = ["TabularReader", "VectorReader", "date_parts", "moments", "vector"]
 
 MOST_CATEGORIES = 2000  # rarer ones share the entry for unknown
 YES = {"1", "true", "yes", "y", "t", "是", "对", "有"}
@@ -31,6 +31,15 @@ def date_parts(cell: Any, day_first: bool = False) -> list[float] | None:
         cell: text, a date, or a whole number such as 20240305.
         day_first: whether 3/4/2024 is in April. With dots it always is: 3.4.2024.
     """
+    moment = _moment(cell, day_first)
+    if moment is None:
+        return None
+    turns = ((moment.day_of_year - 1) / 365.25, moment.day_of_week / 7, (moment.hour + moment.minute / 60) / 24)
+    waves = [wave(2 * math.pi * turn) for turn in turns for wave in (math.sin, math.cos)]
+    return [moment.year - 2000 + turns[0], *waves]
+
+
+def _moment(cell: Any, day_first: bool) -> pd.Timestamp | None:
     if isinstance(cell, str | int | float | np.number):
         cell = re.sub("[年月]", "-", label(cell)).replace("日", "").strip("- ")
         if found := ORDER.fullmatch(cell):
@@ -41,11 +50,19 @@ def date_parts(cell: Any, day_first: bool = False) -> list[float] | None:
         elif not re.search(r"\d{4}|\d[-/]\d+[-/]\d", cell):  # pandas would take '12:30' and 'now' for today
             return None
     moment = pd.to_datetime(cell, errors="coerce")
-    if not isinstance(moment, pd.Timestamp):
-        return None
-    turns = ((moment.day_of_year - 1) / 365.25, moment.day_of_week / 7, (moment.hour + moment.minute / 60) / 24)
-    waves = [wave(2 * math.pi * turn) for turn in turns for wave in (math.sin, math.cos)]
-    return [moment.year - 2000 + turns[0], *waves]
+    return moment if isinstance(moment, pd.Timestamp) else None
+
+
+def moments(cells: Sequence[Any]) -> list[float | None]:
+    """Dates as seconds since 1970, None where a cell is none; one cell such as 25/3/2024 says how all are written."""
+    orders = (ORDER.fullmatch(label(cell)) for cell in cells)
+    day_first = any(order and int(order[1]) > 12 for order in orders)
+    known: dict[Any, float | None] = {}
+    for cell in cells:
+        if cell not in known:
+            moment = _moment(cell, day_first)
+            known[cell] = None if moment is None else moment.timestamp()
+    return [known[cell] for cell in cells]
 
 
 def truth(cell: Any) -> str | None:

@@ -12,7 +12,9 @@ import pandas as pd
 from sensorium.data.cells import is_missing, says_nothing, split_bag
 from sensorium.errors import DataError
 
-__all__ = ["TargetCoder", "fit_target", "guess_task", "is_filled", "number"]
+__all__ = ["CLASSED", "TargetCoder", "fit_target", "guess_task", "is_filled", "number", "shifted"]
+
+CLASSED = ("binary", "classification")  # tasks with one class a row
 
 MOST_CLASSES = 1000
 LOOKED_AT = 50_000  # cells of a column that its task is guessed from
@@ -80,6 +82,8 @@ class TargetCoder:
         classes: names of the classes or labels, sorted; empty for regression.
         counts: training rows of each class or label.
         mean, scale: of the training rows' numbers, for regression.
+        offsets: one a class, on the log-probabilities that an answer is taken from; none where the likeliest class is
+            the answer. Probabilities stay as they are.
     """
 
     name: str
@@ -88,6 +92,7 @@ class TargetCoder:
     counts: list[int] = field(default_factory=list)
     mean: float = 0.0
     scale: float = 1.0
+    offsets: list[float] = field(default_factory=list)
 
     def encode(self, cells: Sequence[Any]) -> tuple[np.ndarray, np.ndarray]:
         """Cells to numbers: values ((N,) or (N, labels)) and a mask (N,), True where the cell says something known."""
@@ -126,7 +131,7 @@ class TargetCoder:
 
         The root is a compromise: full inverse frequency lets a handful of rows of a tiny class lead the training.
         """
-        if self.task not in {"binary", "classification"} or max(self.counts) <= 1.5 * min(self.counts):
+        if self.task not in CLASSED or max(self.counts) <= 1.5 * min(self.counts):
             return None
         counts = np.asarray(self.counts, dtype=float)
         weights = counts**-0.5
@@ -139,13 +144,24 @@ class TargetCoder:
         if self.task == "multilabel":
             names = ["|".join(np.asarray(self.classes, dtype=object)[row > 0.5]) for row in output]
             return pd.Series(names, name=self.name, dtype=object)
-        return pd.Series(np.asarray(self.classes, dtype=object)[output.argmax(1)], name=self.name, dtype=object)
+        answers = shifted(output, self.offsets).argmax(1) if self.offsets else output.argmax(1)
+        return pd.Series(np.asarray(self.classes, dtype=object)[answers], name=self.name, dtype=object)
 
     def decode_numbers(self, output: np.ndarray) -> np.ndarray:
         return output.astype(np.float64) * self.scale + self.mean
 
     def to_json(self) -> dict[str, Any]:
         return dict(self.__dict__)
+
+
+def shifted(probabilities: np.ndarray, offsets: Any) -> np.ndarray:
+    """log p + offset: (N, K). An answer is its largest.
+
+    Example:
+        >>> shifted(np.array([[0.8, 0.2]]), [0.0, 2.0]).argmax(1)
+        array([1])
+    """
+    return np.log(np.maximum(probabilities, 1e-12, dtype=np.float64)) + np.asarray(offsets)
 
 
 def labels(cell: Any) -> list[str]:

@@ -63,7 +63,9 @@ def compare_alone(
         run(
             "alone",
             name,
-            lambda name=name: scored(coder, target, outputs(model, valid, batch_size, (name,))[coder.name]),
+            lambda name=name: scored(
+                coder, target, outputs(model, valid, batch_size, (name,))[coder.name], offsets=coder.offsets
+            ),
         )
     values, mask = rows.targets[coder.name]
     chosen = np.flatnonzero(mask)
@@ -112,9 +114,13 @@ def compare_alone(
 
 
 def together(parts: list[Any]) -> Any:
-    """Features of several inputs side by side; sparse where one of them is (a text's)."""
+    """Features of several inputs side by side; sparse where one of them is (a text's).
+
+    A row of TF-IDF has length 1: beside it, standardised features are brought to about that, or they would lead.
+    """
     if any(sparse.issparse(part) for part in parts):
-        return sparse.hstack([sparse.csr_array(part) for part in parts]).tocsr()
+        alike = [part if sparse.issparse(part) else part / np.sqrt(part.shape[1]) for part in parts]
+        return sparse.hstack([sparse.csr_array(part) for part in alike]).tocsr()
     return np.hstack(parts)
 
 

@@ -1,11 +1,14 @@
 """Metrics with bootstrap intervals."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 
 import numpy as np
 
-__all__ = ["MAIN", "score"]
+from sensorium.evaluation.reliability import ece
 
+__all__ = ["MAIN", "OF_ANSWERS", "macro_f1", "score"]
+
+OF_ANSWERS = ("accuracy", "macro_f1", "balanced_accuracy")  # of classes: what the largest number of a row tells
 MAIN = {"binary": "accuracy", "classification": "accuracy", "multilabel": "micro_f1", "regression": "r2"}
 
 FEWEST, DRAWN = 200, 20_000_000  # bootstrap samples at least; rows of all samples beyond that
@@ -14,7 +17,12 @@ Metric = Callable[[np.ndarray, np.ndarray], float]
 
 
 def score(
-    task: str, truth: np.ndarray, output: np.ndarray, resamples: int = 1000, seed: int = 0
+    task: str,
+    truth: np.ndarray,
+    output: np.ndarray,
+    resamples: int = 1000,
+    seed: int = 0,
+    metrics: Collection[str] | None = None,
 ) -> dict[str, dict[str, float]]:
     """Every metric of a task: its value and the 95 % percentile interval over bootstrap samples of the rows.
 
@@ -27,19 +35,20 @@ def score(
         resamples: bootstrap samples; 0 gives values without interval (low = high = value). Of very many rows fewer are
             drawn, FEWEST at least: their intervals are narrow anyhow.
         seed: of the samples.
+        metrics: those wanted; None: all of the task.
 
     Returns:
         name -> {"value", "low", "high"}. A metric that the rows don't define (one class only) is left out.
     """
-    metrics = METRICS[task]
+    chosen = {name: metric for name, metric in METRICS[task].items() if metrics is None or name in metrics}
     random = np.random.default_rng(seed)
-    values = {name: value for name, metric in metrics.items() if np.isfinite(value := metric(truth, output))}
+    values = {name: value for name, metric in chosen.items() if np.isfinite(value := metric(truth, output))}
     drawn: dict[str, list[float]] = {name: [] for name in values}
     for _ in range(min(resamples, max(FEWEST, DRAWN // len(truth)))):
         rows = random.integers(0, len(truth), len(truth))
         sample = truth[rows], output[rows]
         for name, found in drawn.items():
-            found.append(metrics[name](*sample))
+            found.append(chosen[name](*sample))
     scores = {}
     for name, value in values.items():
         finite = np.array(drawn[name])[np.isfinite(drawn[name])] if drawn[name] else np.zeros(0)
@@ -122,6 +131,7 @@ _CLASSES: dict[str, Metric] = {
     "macro_f1": macro_f1,
     "balanced_accuracy": balanced_accuracy,
     "log_loss": log_loss,
+    "ece": ece,
 }
 METRICS: dict[str, dict[str, Metric]] = {
     "binary": {**_CLASSES, "roc_auc": roc_auc},

@@ -10,14 +10,14 @@ from sensorium.encoders.features import Features
 from sensorium.errors import ConfigError, did_you_mean
 from sensorium.fusion.pooling import AttentionPool
 
-__all__ = ["AbsentSlots", "Fusion"]
+__all__ = ["AbsentSlots", "AbsentTokens", "Fusion", "others"]
 
 
 class Fusion(nn.Module):
     """A dict of Features to one vector a row. Subclasses write `build(count)` and `fuse(slots, present)`.
 
     Each modality is pooled to a slot. An absent one, for a row or for the batch, is a slot of zeros with present False,
-    whatever its values were.
+    whatever its values were. A subclass in which tokens meet before they are pooled writes `exchange(features)`, too.
 
     Args:
         width: of the tokens and of the result.
@@ -47,6 +47,10 @@ class Fusion(nn.Module):
         """(B, M, token_width) and (B, M) bool -> (B, width). Absent slots are zeros."""
         raise NotImplementedError
 
+    def exchange(self, features: dict[str, Features]) -> dict[str, Features]:
+        """The tokens that are pooled and fused, after they saw those of other modalities; here as they came."""
+        return features
+
     def connect(self, modalities: Sequence[str]) -> None:
         """Fixes the modalities and their order, and creates their parameters. MultimodalModel calls it."""
         name = type(self).__name__
@@ -65,11 +69,26 @@ class Fusion(nn.Module):
         self.train(self.training)  # what was built now is in the mode of the rest
 
     def forward(self, features: dict[str, Features]) -> Tensor:
-        slots, present = self.slots(features)
+        self._check(features)
+        slots, present = self.slots(self.exchange(features))
         return self.drop(self.fuse(slots, present))  # (B, width)
 
     def slots(self, features: dict[str, Features]) -> tuple[Tensor, Tensor]:
         """Pools each modality: (B, M, token_width) and (B, M) bool, in the order of `.modalities`."""
+        self._check(features)
+        pooled, present = {}, {}
+        for modality, pool in zip(self.modalities, self.pools, strict=True):
+            if modality in features:
+                pooled[modality] = pool(features[modality])  # (B, token_width)
+                present[modality] = features[modality].mask.any(1)  # (B,)
+        first = next(iter(pooled))
+        nothing, nobody = torch.zeros_like(pooled[first]), torch.zeros_like(present[first])
+        return (
+            torch.stack([pooled.get(modality, nothing) for modality in self.modalities], dim=1),  # (B, M, token_width)
+            torch.stack([present.get(modality, nobody) for modality in self.modalities], dim=1),  # (B, M)
+        )
+
+    def _check(self, features: dict[str, Features]) -> None:
         name = type(self).__name__
         if not self.modalities:
             raise ConfigError(f"{name} must be connected before use; got no modalities. Call connect(names).")
@@ -77,20 +96,10 @@ class Fusion(nn.Module):
             raise ConfigError(f"unknown modality '{unknown}' for {name}. {did_you_mean(unknown, self.modalities)}")
         if not features:
             raise ConfigError(f"{name} must be given at least one of its modalities; got none.")
-        pooled, present = {}, {}
-        for modality, pool in zip(self.modalities, self.pools, strict=True):
-            if modality in features:
-                pooled[modality] = pool(features[modality])  # (B, token_width)
-                present[modality] = features[modality].mask.any(1)  # (B,)
-        if len({len(there) for there in present.values()}) > 1:
-            rows = ", ".join(f"'{modality}' has {len(there)}" for modality, there in present.items())
-            raise ConfigError(f"{name}'s features must have the same number of rows; {rows}.")
-        first = next(iter(pooled))
-        nothing, nobody = torch.zeros_like(pooled[first]), torch.zeros_like(present[first])
-        return (
-            torch.stack([pooled.get(modality, nothing) for modality in self.modalities], dim=1),  # (B, M, token_width)
-            torch.stack([present.get(modality, nobody) for modality in self.modalities], dim=1),  # (B, M)
-        )
+        rows = {modality: len(features[modality].mask) for modality in self.modalities if modality in features}
+        if len(set(rows.values())) > 1:
+            found = ", ".join(f"'{modality}' has {count}" for modality, count in rows.items())
+            raise ConfigError(f"{name}'s features must have the same number of rows; {found}.")
 
 
 class AbsentSlots(nn.Module):
@@ -116,3 +125,50 @@ class AbsentSlots(nn.Module):
     def forward(self, slots: Tensor, present: Tensor) -> Tensor:
         slots = torch.stack([norm(slot) for norm, slot in zip(self.norms, slots.unbind(1), strict=True)], dim=1)
         return torch.where(present[..., None], slots, self.absent)
+
+
+class AbsentTokens(nn.Module):
+    """AbsentSlots for tokens: LayerNorm for each modality, then one more token, real where the modality is absent.
+
+    So no row of any modality is without a real token, in training and at prediction.
+
+    Args:
+        count: modalities.
+        width: of a token.
+
+    Shape:
+        features: (B, T_m, width) and (B, T_m) for each modality, or None. Returns (B, T_m + 1, width), (B, T_m + 1).
+
+    Example:
+        >>> one = Features(torch.ones(1, 2, 4), torch.tensor([[True, False]]))
+        >>> [mask.tolist() for _, mask in AbsentTokens(2, 4)([one, None])]
+        [[[True, False, False]], [[True]]]
+    """
+
+    def __init__(self, count: int, width: int):
+        super().__init__()
+        self.norms = nn.ModuleList(nn.LayerNorm(width) for _ in range(count))
+        self.absent = nn.Parameter(torch.randn(count, width) * 0.1)
+
+    def forward(self, features: Sequence[Features | None]) -> list[Features]:
+        some = next(given for given in features if given is not None)
+        nothing = Features(some.tokens[:, :0], some.mask[:, :0])
+        found = []
+        for given, norm, absent in zip(features, self.norms, self.absent, strict=True):
+            tokens, mask = nothing if given is None else given
+            tokens = norm(tokens.masked_fill(~mask[..., None], 0))  # (B, T, width)
+            tokens = torch.cat([tokens, absent.expand(len(mask), 1, -1)], dim=1)  # (B, T + 1, width)
+            found.append(Features(tokens, torch.cat([mask, ~mask.any(1, keepdim=True)], dim=1)))
+        return found
+
+
+def others(count: int) -> list[list[int]]:
+    """For each of `count` modalities, the places of the others; of the only one, its own.
+
+    Example:
+        >>> others(3)
+        [[1, 2], [0, 2], [0, 1]]
+        >>> others(1)
+        [[0]]
+    """
+    return [[n for n in range(count) if n != m or count == 1] for m in range(count)]

@@ -7,8 +7,9 @@ from torch.nn import functional as F
 
 from sensorium.encoders.checks import at_least, fraction
 from sensorium.errors import ConfigError
+from sensorium.heads.focal import focal_factor
 from sensorium.heads.rows import check_target, masked_mean
-from sensorium.heads.weights import positive_numbers
+from sensorium.heads.weights import finite_numbers, focus, positive_numbers
 
 __all__ = ["Classification"]
 
@@ -18,7 +19,8 @@ class Classification(nn.Module):
 
     Reference:
         softmax regression. Differs from torch's weighted loss with label smoothing: the weight is that of the row's
-        class, the whole loss is sum_i w_i l_i / sum_i w_i. Without smoothing they are the same.
+        class, the whole loss is sum_i w_i l_i / sum_i w_i. Without smoothing they are the same. Of rare classes: the focal
+        loss (Lin et al. 2017) by `gamma`, which scales the smoothed loss; logit adjustment (Menon et al. 2021) by `shift`.
 
     Args:
         classes: 2 or more.
@@ -26,6 +28,8 @@ class Classification(nn.Module):
         dropout: before the layer, in [0, 1).
         weights: one a class, above 0; None: all 1.
         label_smoothing: in [0, 1).
+        gamma: a row's loss is times (1 - p)^gamma, p its class' probability; 0 or more.
+        shift: one a class, added to the logits in the loss alone, such as the log of the classes' shares; None: 0.
 
     Shape:
         fused: (B, width). logits: (B, classes). target: (B,) int64, 0..classes - 1.
@@ -48,6 +52,8 @@ class Classification(nn.Module):
         dropout: float = 0.0,
         weights: Sequence[float] | None = None,
         label_smoothing: float = 0.0,
+        gamma: float = 0.0,
+        shift: Sequence[float] | None = None,
     ):
         super().__init__()
         self.classes = at_least("Classification.classes", classes, 2)
@@ -56,6 +62,8 @@ class Classification(nn.Module):
         self.drop = nn.Dropout(fraction("Classification.dropout", dropout))
         self.linear = nn.Linear(width, classes)
         self.register_buffer("weights", positive_numbers("Classification.weights", weights, classes), persistent=False)
+        self.gamma = focus("Classification.gamma", gamma)
+        self.register_buffer("shift", finite_numbers("Classification.shift", shift, classes), persistent=False)
 
     def forward(self, fused: Tensor) -> Tensor:
         return self.linear(self.drop(fused))  # (B, classes)
@@ -68,7 +76,11 @@ class Classification(nn.Module):
             raise ConfigError(
                 f"Classification's target must be from 0 to {self.classes - 1}; got {int(target[wrong][0])}."
             )
-        losses = F.cross_entropy(logits.float(), target, reduction="none", label_smoothing=self.label_smoothing)  # (B,)
+        logits = logits.float() if self.shift is None else logits.float() + self.shift
+        losses = F.cross_entropy(logits, target, reduction="none", label_smoothing=self.label_smoothing)  # (B,)
+        if self.gamma:
+            own = logits.log_softmax(1).gather(1, target[:, None])[:, 0]  # (B,)
+            losses = losses * focal_factor(own, self.gamma)
         return masked_mean(losses, mask, None if self.weights is None else self.weights[target])
 
     def probabilities(self, logits: Tensor) -> Tensor:

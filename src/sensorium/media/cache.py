@@ -27,7 +27,7 @@ from sensorium.errors import DataError
 from sensorium.media.decode import Decoded
 from sensorium.media.limits import LIMITS, Limits
 
-__all__ = ["MediaCache", "Recipe", "cache_folder", "clear_cache", "open_cache"]
+__all__ = ["MediaCache", "Recipe", "cache_folder", "clear_cache", "content_digest", "open_cache"]
 
 FORMAT = 1
 STORE = "media.lmdb"
@@ -37,6 +37,7 @@ KEY = 16  # bytes of a hash that are kept
 FOOT = struct.Struct("<IH")  # CRC-32 of all before it, bytes of the JSON before it
 USE = struct.Struct("<dQ")  # when a value was last used (seconds since 1970), its bytes on disk
 LEAST = 0.9  # the share of the limit that is left when values have to go
+HASHES = 1000  # of files, that are written together: a transaction waits for the disk
 RACY = 2.0  # s; a file younger than this may change again within the same time stamp
 
 
@@ -69,6 +70,18 @@ class Recipe:
     def digest(self) -> bytes:
         told = [FORMAT, _versions(), self.kind, sorted(self.options.items()), sorted(vars(self.limits).items())]
         return hashlib.sha256(json.dumps(told).encode()).digest()
+
+
+def content_digest(source: Path | bytes) -> bytes:
+    """SHA-256 of a file's content.
+
+    Raises:
+        OSError: it can't be read.
+    """
+    if isinstance(source, bytes):
+        return hashlib.sha256(source).digest()
+    with open(source, "rb") as file:
+        return hashlib.file_digest(file, "sha256").digest()
 
 
 _open: "weakref.WeakValueDictionary[Path, MediaCache]" = weakref.WeakValueDictionary()
@@ -113,7 +126,8 @@ class MediaCache:
             ) from error
         self.failure: str | None = None  # why nothing is kept any more
         self._seen: set[bytes] = set()
-        self._end = weakref.finalize(self, _close, self.store, self.used, self._seen)
+        self._hashes: dict[bytes, bytes] = {}  # of files, not written yet
+        self._end = weakref.finalize(self, _close, self.store, self.used, self._seen, self.files, self._hashes)
 
     def close(self) -> None:
         """Write down what was used, and let go of the folder."""
@@ -132,19 +146,22 @@ class MediaCache:
     def digest(self, source: Path | bytes) -> bytes:
         """The hash of a file's content."""
         if isinstance(source, bytes):
-            return hashlib.sha256(source).digest()
+            return content_digest(source)
         about = os.stat(source)
         identity = struct.pack(
             "<QQQqq", about.st_dev, about.st_ino, about.st_size, about.st_mtime_ns, about.st_ctime_ns
         )
+        if (known := self._hashes.get(identity)) is not None:
+            return known
         with self.store.begin() as transaction:
             known = transaction.get(identity, db=self.files)
         if known is not None:
             return known
-        with open(source, "rb") as file:
-            digest = hashlib.file_digest(file, "sha256").digest()
+        digest = content_digest(source)
         if self.failure is None and time.time() - max(about.st_mtime, about.st_ctime) > RACY:
-            self._write(lambda transaction: transaction.put(identity, digest, db=self.files))
+            self._hashes[identity] = digest
+            if len(self._hashes) >= HASHES:
+                self._write(lambda transaction: _note_hashes(transaction, self.files, self._hashes))
         return digest
 
     def get(self, key: bytes) -> Decoded | None:
@@ -185,6 +202,7 @@ class MediaCache:
         now = time.time()
 
         def write(transaction: lmdb.Transaction) -> None:
+            _note_hashes(transaction, self.files, self._hashes)
             total = int(transaction.get(b"total", b"0", db=self.state))
             for key, raw in packed.items():
                 cost = -(-(len(raw) + KEY) // PAGE) * PAGE
@@ -234,7 +252,7 @@ class MediaCache:
                 "folder": str(self.folder),
                 "entries": len(uses),
                 "bytes": sum(cost for _, cost in uses),
-                "files": transaction.stat(self.files)["entries"],
+                "files": transaction.stat(self.files)["entries"] + len(self._hashes),
                 "oldest": min((when for when, _ in uses), default=None),
             }
 
@@ -291,13 +309,19 @@ def _note_used(transaction: lmdb.Transaction, used: Any, seen: set[bytes]) -> No
     seen.clear()
 
 
-def _close(store: lmdb.Environment, used: Any, seen: set[bytes]) -> None:
+def _note_hashes(transaction: lmdb.Transaction, files: Any, hashes: dict[bytes, bytes]) -> None:
+    while hashes:
+        transaction.put(*hashes.popitem(), db=files)
+
+
+def _close(store: lmdb.Environment, used: Any, seen: set[bytes], files: Any, hashes: dict[bytes, bytes]) -> None:
     try:
-        if seen:
+        if seen or hashes:
             with store.begin(write=True) as transaction:
                 _note_used(transaction, used, seen)
+                _note_hashes(transaction, files, hashes)
     except lmdb.Error:
-        pass  # the order of leaving is then a little older
+        pass  # the order of leaving is then a little older, and some files are hashed again
     store.close()
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from sensorium.errors import MediaError
-from sensorium.media.cache import MediaCache, Recipe
+from sensorium.media.cache import MediaCache, Recipe, content_digest
 from sensorium.media.decode import Decoded, decode
 from sensorium.media.limits import open_bytes
 from sensorium.media.pool import DecoderPool
@@ -45,6 +45,14 @@ class MediaLoader:
 
     def __init__(self, pool: DecoderPool | None = None, cache: MediaCache | None = None):
         self.pool, self.cache = pool, cache
+
+    def digest(self, source: Path | bytes) -> bytes:
+        """The hash of a file's content, which the cache remembers.
+
+        Raises:
+            OSError: it can't be read.
+        """
+        return content_digest(source) if self.cache is None else self.cache.digest(source)
 
     def begin(self, source: Any, recipe: Recipe) -> Pending:
         """Ask for a file, its bytes, or what is in memory already; never raises for what can't be read."""

@@ -14,21 +14,26 @@ import torch
 
 from sensorium.build import build_loader, build_model, build_readers
 from sensorium.config import Config
-from sensorium.data.batches import Reader, Rows
+from sensorium.data.balance import SAMPLERS
+from sensorium.data.batches import EpochSampler, Reader, Rows
 from sensorium.data.problems import Problems
 from sensorium.data.schema import Schema
-from sensorium.data.split import split_rows
 from sensorium.data.table import Table
-from sensorium.data.targets import TargetCoder, fit_target, is_filled
+from sensorium.data.targets import CLASSED, TargetCoder, fit_target, is_filled, shifted
 from sensorium.errors import DataError, did_you_mean
 from sensorium.evaluation.alone import compare_alone, majority, verdict
 from sensorium.evaluation.answers import outputs, scored
+from sensorium.evaluation.calibration import Calibration, fit_calibration
 from sensorium.evaluation.metrics import MAIN
 from sensorium.export.archive import read_json, write_json
+from sensorium.media.loader import MediaLoader
 from sensorium.model import MultimodalModel
+from sensorium.training.gan import check_rows
 from sensorium.training.loop import measured_precision, train
+from sensorium.training.rebalance import rebalance
+from sensorium.training.sides import choose_sides, warn_of_shared
 
-__all__ = ["Fitted", "rehearse", "run_fit"]
+__all__ = ["Fitted", "rehearse", "run_fit", "with_target"]
 
 
 LEARNED_FROM = 50_000  # rows; enough for a mean to a hundredth of its deviation, and for all but the rarest words
@@ -44,6 +49,8 @@ class Fitted(NamedTuple):
     history: pd.DataFrame
     found: pd.DataFrame
     run: dict[str, Any]
+    calibration: dict[str, Calibration]
+    out_of_fold: pd.DataFrame | None = None
 
 
 def run_fit(
@@ -75,11 +82,13 @@ def run_fit(
     if options.threads is not None:
         torch.set_num_threads(options.threads)
     problems = Problems(strict=options.strict)
-    train_table, valid_table, coders = _targets(table, valid, config, problems)
+    loader, memory = build_loader(config, say), options.memory * 2**20
+    warnings: list[str] = []
+    train_table, valid_table, coders = _targets(table, valid, config, problems, loader, warnings)
     readers = build_readers(config, schema)
     _fit_readers(readers, train_table)
     model = build_model(config, readers, coders)
-    loader, memory = build_loader(config, say), options.memory * 2**20
+    warnings += _check_balance(config, coders)
     rows = Rows(train_table, readers, coders, problems, loader, memory)
     checked = Rows(valid_table, readers, coders, problems, loader, memory // 4)
     say(f"{len(rows)} rows to learn from, {len(checked)} to validate with; {len(readers)} inputs.")
@@ -95,18 +104,28 @@ def run_fit(
         write_json(state, {"precision": precision})
     chosen = options.model_copy(update={"precision": precision})
     weights = {name: target.weight for name, target in config.targets.items()}
-    trained = train(model, rows, checked, chosen, folder, modalities, weights, started, report, resume)
+    sampler = _sampler(config, rows, coders, say)
+    trained = train(model, rows, checked, chosen, folder, modalities, weights, started, report, resume, sampler)
+    deadline = None if options.time_limit is None else started + 0.85 * options.time_limit
+    balanced = rebalance(model, rows, checked, coders, config, deadline, say)
     seconds = time.monotonic() - started
     for line in problems.lines():  # every row was read in the first epoch
         say(line)
-    warnings = list(trained.warnings)
+    warnings += trained.warnings
     if loader.cache is not None and loader.cache.failure is not None:
         warnings.append(f"the cache in {loader.cache.folder} can't be written to: {loader.cache.failure}.")
     # A third of the whole is half of what the rest took.
     budget = 0.5 * seconds
     if options.time_limit is not None:
         budget = min(budget, max(0.0, 0.97 * options.time_limit - seconds))
-    metrics = _measure(model, rows, checked, coders, options.batch_size, budget if options.probes else None, warnings)
+    metrics, calibration = _measure(
+        model, rows, checked, coders, options.batch_size, budget if options.probes else None, warnings
+    )
+    for name, found in metrics["targets"].items():
+        if coders[name].task in CLASSED:
+            found["imbalance"] = balanced.get(name, {"method": config.imbalance.method})
+            if coders[name].offsets:
+                found["imbalance"]["offsets"] = coders[name].offsets
     total = time.monotonic() - started
     metrics["seconds"] = {"reading": reading, "training": seconds - reading, "probes": total - seconds, "total": total}
     metrics["stopped"] = trained.reason
@@ -120,31 +139,33 @@ def run_fit(
         "problems": len(problems.found),
         "versions": {"python": platform.python_version(), **{name: version(name) for name in VERSIONS}},
     }
-    return Fitted(readers, coders, model, metrics, pd.DataFrame(trained.history), problems.frame(), run)
+    return Fitted(readers, coders, model, metrics, pd.DataFrame(trained.history), problems.frame(), run, calibration)
 
 
 VERSIONS = ("sensorium", "torch", "lightning", "numpy", "pandas", "pillow", "av", "soundfile", "soxr", "tokenizers")
 
 
 def _targets(
-    table: Table, valid: Table | None, config: Config, problems: Problems
+    table: Table,
+    valid: Table | None,
+    config: Config,
+    problems: Problems,
+    loader: MediaLoader,
+    warnings: list[str],
 ) -> tuple[Table, Table, dict[str, TargetCoder]]:
-    """Rows with a target, split, and the targets' coders: all that can be wrong with them is said before decoding."""
-    table = _with_target(table, config, problems)
+    """Rows with a target, split, and the targets' coders: all that can be wrong with them is said before training."""
+    table = with_target(table, config, problems)
     first = next(iter(config.targets))
     tasks = {name: target.task for name, target in config.targets.items()}
     whole = fit_target(first, table.cells(first), tasks[first])
     if valid is None:
-        codes, mask = whole.encode(table.cells(first))
-        known = np.flatnonzero(mask)
-        train_rows, valid_rows = split_rows(codes[mask], whole, config.training.valid_share, config.training.seed)
-        others = np.flatnonzero(~mask)  # rows with other targets only: to learn from
-        table, valid = table.take(np.sort(np.r_[known[train_rows], others])), table.take(known[valid_rows])
+        table, valid = choose_sides(table, whole, config, loader, warnings)
     else:
         for name in config.targets:
             if name not in valid.columns:
                 raise DataError(f"{valid.name} has no column '{name}'. {did_you_mean(name, valid.columns)}")
-        valid = _with_target(valid, config, problems)
+        valid = with_target(valid, config, problems)
+        warn_of_shared(table, valid, config, loader, warnings)
     coders = {
         name: _counted(whole, table.cells(name)) if name == first else fit_target(name, table.cells(name), task)
         for name, task in tasks.items()
@@ -162,6 +183,34 @@ def _counted(whole: TargetCoder, cells: list[Any]) -> TargetCoder:
     return whole
 
 
+def _check_balance(config: Config, coders: dict[str, TargetCoder]) -> list[str]:
+    """Warnings where `imbalance.method` does nothing for a target.
+
+    Raises:
+        DataError: a class has too few rows for it.
+    """
+    method, warnings = config.imbalance.method, []
+    for name, coder in coders.items():
+        if coder.task in CLASSED and method == "gan":
+            check_rows(name, coder.classes, coder.counts)
+        elif coder.task not in CLASSED and method not in {"class_weights", "none"}:
+            warnings.append(f"imbalance.method={method} is for classes and does nothing for '{name}' ({coder.task}).")
+    return warnings
+
+
+def _sampler(
+    config: Config, rows: Rows, coders: dict[str, TargetCoder], say: Callable[[str], None]
+) -> EpochSampler | None:
+    """The sampler of `imbalance.method`, by the first target with classes; None where it draws no rows."""
+    method, names = config.imbalance.method, [name for name, coder in coders.items() if coder.task in CLASSED]
+    if method not in SAMPLERS or not names:
+        return None
+    if len(coders) > 1:
+        say(f"imbalance.method={method}: rows are drawn by the classes of '{names[0]}', for all targets.")
+    values, mask = rows.targets[names[0]]
+    return SAMPLERS[method](np.where(mask, values, -1).astype(int), config.training.seed)
+
+
 def _fit_readers(readers: dict[str, Reader], table: Table) -> None:
     """Learn vocabularies, categories and scales, from LEARNED_FROM rows at most, evenly spread over the table."""
     if len(table) > LEARNED_FROM:
@@ -170,7 +219,12 @@ def _fit_readers(readers: dict[str, Reader], table: Table) -> None:
         reader.fit(table.rows(reader.columns))
 
 
-def _with_target(table: Table, config: Config, problems: Problems) -> Table:
+def with_target(table: Table, config: Config, problems: Problems) -> Table:
+    """The rows with a value of some target; the others are noted.
+
+    Raises:
+        DataError: there are none.
+    """
     filled = np.zeros(len(table), dtype=bool)
     for name, target in config.targets.items():
         filled |= np.array([is_filled(cell, target.task) for cell in table.cells(name)])
@@ -201,27 +255,42 @@ def _measure(
     batch_size: int,
     budget: float | None,
     warnings: list[str],
-) -> dict[str, Any]:
-    """The fused score on the validation rows beside all it must be compared with; for each target."""
+) -> tuple[dict[str, Any], dict[str, Calibration]]:
+    """The fused score on the validation rows beside all it must be compared with, and the calibration; of each target."""
     said = outputs(model, valid, max(batch_size, 32))
-    targets = {}
+    targets, calibration = {}, {}
     for name, coder in coders.items():
         if not valid.targets[name][1].any():
             warnings.append(f"target '{name}' has no value in the validation rows and is not scored.")
             continue
+        before = scored(coder, valid.targets[name], said[name])
+        calibration[name] = fit_calibration(coder, valid.targets[name], said[name])
+        said[name] = calibration[name].apply(coder.task, said[name])
+        # Divided by the temperature as logits are, so that the answers stay those that the offsets were chosen for.
+        offsets = [offset / calibration[name].temperature for offset in coder.offsets]
         found: dict[str, Any] = {
             "task": coder.task,
             "main": MAIN[coder.task],
-            "valid": scored(coder, valid.targets[name], said[name], resamples=1000),
+            "valid": scored(coder, valid.targets[name], said[name], resamples=1000, offsets=offsets),
             "majority": majority(coder, valid.targets[name]),
+            "calibration": _calibrated(coder, calibration[name], before),
         }
         if budget is not None:
             found |= compare_alone(model, rows, valid, coder, max(batch_size, 32), budget / len(coders))
             warnings.extend(verdict(coder, found["valid"], found, found["majority"]))
-        if _constant(coder, said[name]):
+        if _constant(coder, shifted(said[name], offsets) if offsets else said[name]):
             warnings.append(f"target '{name}': the answer is the same for every validation row.")
+        coder.offsets = offsets
         targets[name] = found
-    return {"targets": targets}
+    return {"targets": targets}, calibration
+
+
+def _calibrated(coder: TargetCoder, calibration: Calibration, before: dict[str, Any]) -> dict[str, Any]:
+    """What calibration did; `before`: the scores without it."""
+    if coder.task == "regression":
+        return {"deviation": calibration.deviation}
+    scores = {name: before[name]["value"] for name in ("log_loss", "ece") if name in before}
+    return {"temperature": calibration.temperature, "before": scores}
 
 
 def _constant(coder: TargetCoder, said: np.ndarray) -> bool:
@@ -239,11 +308,13 @@ def rehearse(table: Table, valid: Table | None, config: Config, schema: Schema) 
         batch (rows), loss, parameters, and problems (cells of the batch that can't be used).
     """
     problems = Problems(strict=config.training.strict)
-    train_table, _, coders = _targets(table, valid, config, Problems())
+    loader = build_loader(config)
+    train_table, _, coders = _targets(table, valid, config, Problems(), loader, [])
     readers = build_readers(config, schema)
     _fit_readers(readers, train_table)
+    _check_balance(config, coders)
     model = build_model(config, readers, coders)
-    rows = Rows(train_table, readers, coders, problems, build_loader(config))
+    rows = Rows(train_table, readers, coders, problems, loader)
     places = range(min(config.training.batch_size, len(rows)))
     batch = rows.batch(places)
     loss = model.loss(model(batch.inputs), batch.targets, {n: t.weight for n, t in config.targets.items()})

@@ -45,9 +45,10 @@ class Epochs:
 
     def __init__(self, rows: Rows, size: int, sampler: EpochSampler | None = None):
         self.rows, self.size, self.sampler, self.waited = rows, size, sampler, 0.0
+        count = len(rows) if sampler is None else len(sampler)
         # A last batch of one row has no batch statistics worth the name; its row comes elsewhere in the next epoch.
-        alone = sampler is not None and len(rows) > 1 and len(rows) % size == 1
-        self.used = len(rows) - alone
+        alone = sampler is not None and count > 1 and count % size == 1
+        self.used = count - alone
 
     def __len__(self) -> int:
         return -(-self.used // self.size)
@@ -103,6 +104,7 @@ def train(
     started: float,
     report: Callable[[dict[str, Any]], None] = lambda _: None,
     resume: bool = False,
+    sampler: EpochSampler | None = None,
 ) -> Trained:
     """Train `model` in place and leave it with the weights of its best epoch by validation loss.
 
@@ -116,11 +118,12 @@ def train(
         started: `time.monotonic()` when the time limit began to run.
         report: called after each step with step, epoch, loss and the steps there will be.
         resume: go on from the checkpoint in `folder`, where there is one.
+        sampler: of the rows' order; every row once where left out.
 
     Raises:
         TrainingError: the loss stopped being finite before any epoch ended.
     """
-    loader = Epochs(rows, options.batch_size, EpochSampler(len(rows), options.seed))
+    loader = Epochs(rows, options.batch_size, sampler or EpochSampler(len(rows), options.seed))
     valid_loader = Epochs(valid, options.batch_size)
     steps = len(loader) * options.epochs
     module = TrainingModule(model, options, modalities, weights, steps, started)
