@@ -17,7 +17,8 @@ from sensorium.config import (
     read_config,
     set_value,
 )
-from sensorium.config.options import Gated, ImageCNN
+from sensorium.config.encoders import ImageCNN
+from sensorium.config.fusions import Gated
 from sensorium.errors import ConfigError
 
 MODALITIES = "There are: audio, boolean, categorical, date, image, numeric, tabular, text, vector, video."

@@ -1,6 +1,9 @@
 """Configuration. Nothing else parses it."""
 
-from sensorium.config.options import ENCODERS, FUSIONS, INPUTS, Config, Imbalance, Target, Training
+from sensorium.config.encoders import ENCODERS
+from sensorium.config.fusions import FUSIONS
+from sensorium.config.inputs import INPUTS
+from sensorium.config.options import Config, Imbalance, Target, Training
 from sensorium.config.parse import dump_config, parse_config, read_config, set_value
 
 __all__ = [

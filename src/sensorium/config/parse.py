@@ -10,18 +10,11 @@ from typing import Any, get_args
 import yaml
 from pydantic import BaseModel, ValidationError
 
-from sensorium.config.options import (
-    ENCODERS,
-    FUSIONS,
-    INPUTS,
-    Config,
-    CustomPart,
-    Imbalance,
-    LimitOptions,
-    Split,
-    Target,
-    Training,
-)
+from sensorium.config.encoders import ENCODERS
+from sensorium.config.fusions import FUSIONS
+from sensorium.config.inputs import INPUTS
+from sensorium.config.options import Config, Imbalance, LimitOptions, Split, Target, Training
+from sensorium.config.part import CustomPart
 from sensorium.errors import ConfigError, did_you_mean
 
 __all__ = ["dump_config", "parse_config", "read_config", "set_value"]
