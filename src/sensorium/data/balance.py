@@ -4,7 +4,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from sensorium.data.batches import PLACE, EpochSampler
+from sensorium.data.batches import EpochSampler
+from sensorium.data.table import PLACE
 
 __all__ = ["SAMPLERS", "OverSampler", "UnderSampler", "WeightedSampler", "effective_weights", "log_shares"]
 
@@ -57,7 +58,7 @@ class _ClassSampler(EpochSampler):
     def order(self) -> np.ndarray:
         random = np.random.default_rng([self.seed, self.epoch])
         found = np.concatenate([*self.draw(random), self.others])
-        return random.permutation(found).astype(str(PLACE).removeprefix("torch."))
+        return random.permutation(found).astype(PLACE)
 
     def drawn(self) -> int:
         """Rows with a class in an epoch."""

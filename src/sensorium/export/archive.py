@@ -1,12 +1,12 @@
 """The run folder: weights in safetensors, all else JSON, YAML and CSV. Loading it runs no code from it."""
 
-import hashlib
 import json
 from pathlib import Path
 from typing import Any
 
 from sensorium.data.table import write_atomically
 from sensorium.errors import DataError
+from sensorium.media.cache import content_digest
 
 __all__ = ["FORMAT", "check_files", "read_json", "seal", "write_json"]
 
@@ -32,15 +32,12 @@ def read_json(path: Path) -> Any:
         raise DataError(f"{path} is damaged and can't be read. Restore it or fit again.") from error
 
 
-def _digest(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
 def seal(folder: Path) -> dict[str, str]:
     """The SHA-256 of every file that answers depend on."""
     tokenizers = sorted((folder / "tokenizers").glob("*.json"))
-    return {str(p.relative_to(folder)): _digest(p) for p in [*(folder / name for name in SEALED), *tokenizers]}
+    return {
+        str(p.relative_to(folder)): content_digest(p).hex() for p in [*(folder / name for name in SEALED), *tokenizers]
+    }
 
 
 def check_files(folder: Path, sums: dict[str, str]) -> None:
@@ -57,5 +54,5 @@ def check_files(folder: Path, sums: dict[str, str]) -> None:
             raise DataError(f"{folder / 'run.json'} names '{name}', which is outside the run.")
         if not path.is_file():
             raise DataError(f"{folder} is not whole: {name} is missing.")
-        if _digest(path) != digest:
+        if content_digest(path).hex() != digest:
             raise DataError(f"{path} is not the file that was saved (its checksum differs); it is not loaded.")
