@@ -153,6 +153,38 @@ def test_a_plain_tensor_is_all_there():
     assert bag({"photos": torch.rand(2, 3, 3, 16, 16)})["y"].shape == (2,)
 
 
+class Sums(nn.Module):
+    """A wide part's shape: logits of one target are sums of what it makes of each input, zeros where it is absent."""
+
+    def features(self, inputs):
+        return {
+            name: (given.mask.flatten(1).sum(1) if given.mask.dim() > 1 else given.mask) * 1.0
+            for name, given in inputs.items()
+        }
+
+    def answer(self, features):
+        return {"label": sum(features.values())[:, None] * torch.tensor([1.0, 2.0, 3.0])}
+
+    def join(self, target, network, wide):
+        return 0.5 * network + 0.25 * wide
+
+
+def test_a_wide_part_is_joined_where_it_has_an_answer():
+    model, inputs = build().eval(), batch()
+    network = model(inputs)
+    model.wide = Sums()
+    both = model(inputs)
+    there = torch.tensor([1 + 6 + 1, 0 + 3 + 1, 1 + 0 + 1, 0, 1 + 2])  # photo, words, pose
+    torch.testing.assert_close(both["label"], 0.5 * network["label"] + 0.25 * there[:, None] * torch.tensor([1, 2, 3]))
+    assert torch.equal(both["price"], network["price"])
+    made = model.wide.features(inputs)
+    torch.testing.assert_close(model.answer(model.encode(inputs), made)["label"], both["label"])
+    kept = model(model.drop(inputs, keep={"pose"}))["label"]
+    model.wide = None
+    alone = model(model.drop(inputs, keep={"pose"}))["label"]
+    torch.testing.assert_close(kept, 0.5 * alone + 0.25 * inputs["pose"].mask[:, None] * torch.tensor([1, 2, 3]))
+
+
 ODD = ("foto.1", "标签", "training")
 
 

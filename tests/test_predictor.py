@@ -17,6 +17,7 @@ from sensorium.errors import ConfigError, DataError
 def test_a_saved_run_answers_as_the_one_that_was_trained(table, config, tmp_path):
     first = sm.fit(table, "label", config=config, out=tmp_path / "run")
     expected = first.predict_proba(table)
+    assert sm.load(tmp_path / "run").model.wide.shares("label") == first.model.wide.shares("label")
     pd.testing.assert_frame_equal(sm.load(tmp_path / "run").predict_proba(table), expected)
     first.save(tmp_path / "copy")
     pd.testing.assert_frame_equal(sm.load(tmp_path / "copy").predict_proba(table), expected)

@@ -16,11 +16,13 @@ from sensorium.errors import ConfigError
 # front door's classes follow them. A changed line here belongs in the changelog.
 PUBLIC = """
 sensorium.MultimodalModel(encoders, fusion, heads)
+sensorium.MultimodalModel.answer(features, made, own=None)
 sensorium.MultimodalModel.drop(inputs, keep)
 sensorium.MultimodalModel.encode(inputs)
 sensorium.MultimodalModel.encoder(modality)
 sensorium.MultimodalModel.forward(inputs)
 sensorium.MultimodalModel.head(target)
+sensorium.MultimodalModel.heads_of(features)
 sensorium.MultimodalModel.loss(outputs, targets, weights=None)
 sensorium.Predictor(config, schema, readers, coders, model, metrics, history, found, run, calibration=None,
     out_of_fold=None)
@@ -33,6 +35,9 @@ sensorium.Predictor.predict_sets(rows, coverage=0.9, media_root=None, method='la
 sensorium.Predictor.robustness(rows, media_root=None, seed=0, time_limit=None, say=...)
 sensorium.Predictor.save(folder)
 sensorium.SensoriumError
+sensorium.compare(table, target=None, *, test=None, out='comparison', folds=None, seeds=1, pairs=False, fusions=None,
+    jobs=1, time_limit=None, config=None, settings=(), ignore=(), modalities=None, media_root=None, split=None,
+    say=..., **training)
 sensorium.encoders
 sensorium.fit(table, target=None, *, valid=None, out=None, config=None, settings=(), ignore=(), modalities=None,
     media_root=None, resume=False, split=None, folds=None, say=..., report=..., **training)

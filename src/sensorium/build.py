@@ -5,7 +5,7 @@ import inspect
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from sensorium.config import INPUTS, Config, Imbalance, Target, parse_config
+from sensorium.config import INPUTS, METHODS, Config, Imbalance, Target, parse_config
 from sensorium.data.schema import Schema
 from sensorium.data.table import Table
 from sensorium.data.targets import TargetCoder, guess_task
@@ -36,8 +36,9 @@ def complete(data: dict[str, Any], schema: Schema, table: Table, targets: list[s
     """
     data = copy.deepcopy(data)  # what is filled in, or set over it later, leaves the caller's own as it is
     data["training"] = data.get("training") or {}
-    if isinstance(data.get("imbalance"), str):
-        data["imbalance"] = {"method": data["imbalance"]}  # so that single options can be set in it
+    for key in METHODS:
+        if isinstance(data.get(key), str):
+            data[key] = {"method": data[key]}  # so that single options can be set in it
     data["targets"] = {name: dict(value or {}) for name, value in (data.get("targets") or {}).items()}
     for name in targets:
         data["targets"].setdefault(name, {})

@@ -1,4 +1,4 @@
-"""encoders -> fusion -> heads, and nothing else."""
+"""encoders -> fusion -> heads; beside them, where there are such, a linear model and the network of one input."""
 
 from collections.abc import Collection, Mapping
 
@@ -65,6 +65,8 @@ class MultimodalModel(nn.Module):
         fusion.connect(self.modalities)
         self.fusion = fusion
         self.heads = nn.ModuleDict({f"t{i}": head for i, head in enumerate(heads.values())})
+        self.wide: nn.Module | None = None  # a sensorium.baselines.wide.Wide, set after training
+        self.single: nn.Module | None = None  # a sensorium.single.Single, likewise
 
     def encoder(self, modality: str) -> nn.Module:
         """The encoder of a modality."""
@@ -88,8 +90,28 @@ class MultimodalModel(nn.Module):
         return features
 
     def forward(self, inputs: Mapping[str, Input | Tensor]) -> dict[str, Tensor]:
-        fused = self.fusion(self.encode(inputs))  # (B, width)
+        if self.wide is None and self.single is None:
+            return self.heads_of(self.encode(inputs))
+        checked = self._checked(inputs)
+        made = {} if self.wide is None else self.wide.features(checked)
+        return self.answer(self.encode(checked), made, None if self.single is None else self.single.encode(checked))
+
+    def heads_of(self, features: Mapping[str, Features]) -> dict[str, Tensor]:
+        """The heads' logits for what `encode` gave."""
+        fused = self.fusion(features)  # (B, width)
         return {target: self.head(target)(fused) for target in self.targets}
+
+    def answer(
+        self, features: Mapping[str, Features], made: Mapping[str, Tensor], own: Features | None = None
+    ) -> dict[str, Tensor]:
+        """The logits for what `encode` gave and, where there are such parts, the wide part's and the single network's."""
+        logits = self.heads_of(features)
+        if self.single is not None:
+            logits = self.single.mix(logits, own)
+        if self.wide is None:
+            return logits
+        beside = self.wide.answer(made)
+        return {name: self.wide.join(name, z, beside[name]) if name in beside else z for name, z in logits.items()}
 
     def loss(
         self,

@@ -11,31 +11,26 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import torch
-import yaml
-from safetensors import SafetensorError
-from safetensors.torch import load as load_tensors
-from safetensors.torch import save as save_tensors
 
-from sensorium.build import build_loader, build_model, complete, restore_readers
-from sensorium.config import Config, dump_config, parse_config, read_config, set_value
+from sensorium.build import build_loader, complete
+from sensorium.config import Config, parse_config, read_config, set_value
 from sensorium.data.batches import Reader, Rows
 from sensorium.data.cells import is_missing
 from sensorium.data.problems import Problems
 from sensorium.data.schema import Schema, guess_schema
-from sensorium.data.table import Table, read_table, write_atomically, write_table
+from sensorium.data.table import Table, read_table
 from sensorium.data.targets import TargetCoder, number
 from sensorium.errors import ConfigError, DataError, did_you_mean
 from sensorium.evaluation.answers import outputs, scored
 from sensorium.evaluation.calibration import Calibration, trust
 from sensorium.evaluation.conformal import METHODS
 from sensorium.evaluation.sets import set_columns, sets, with_sets
-from sensorium.export.archive import FORMAT, check_files, read_json, seal, write_json
+from sensorium.export.run_folder import read_run, write_run
 from sensorium.model import MultimodalModel
 
 __all__ = ["Predictor", "fit", "load", "plan"]
 
 Say = Callable[[str], None]
-OUT_OF_FOLD = "out_of_fold.csv"
 
 
 def plan(
@@ -155,41 +150,7 @@ def load(folder: str | os.PathLike[str]) -> "Predictor":
     Raises:
         DataError: no finished run, made by a newer format, damaged or changed since it was saved.
     """
-    folder = Path(folder)
-    if not folder.is_dir():
-        raise DataError(f"cannot load {folder}: there is no such folder.")
-    run = read_json(folder / "run.json")
-    if not isinstance(run, dict) or not isinstance(run.get("files"), dict):
-        raise DataError(f"{folder / 'run.json'} is damaged and can't be read. Restore it or fit again.")
-    if run.get("format") != FORMAT:
-        raise DataError(f"{folder} has the format {run.get('format')!r}; this sensorium reads format {FORMAT}.")
-    check_files(folder, run["files"])
-    config = parse_config(yaml.safe_load((folder / "config.yaml").read_text(encoding="utf-8")))
-    schema = Schema.from_json(read_json(folder / "schema.json"))
-    states = read_json(folder / "inputs.json")
-    for state in states["readers"].values():
-        if "tokenizer" in state:
-            if state["tokenizer"] not in run["files"]:
-                name = state["tokenizer"]
-                raise DataError(f"{folder / 'inputs.json'} names '{name}', which has no checksum; it is not loaded.")
-            state["tokenizer"] = (folder / state["tokenizer"]).read_text(encoding="utf-8")
-    readers = restore_readers(config, states["readers"])
-    coders = {name: TargetCoder(**state) for name, state in states["targets"].items()}
-    calibration = {name: Calibration(**state) for name, state in states.get("calibration", {}).items()}
-    model = build_model(config, readers, coders)
-    try:
-        model.load_state_dict(load_tensors((folder / "weights.safetensors").read_bytes()))
-    except (SafetensorError, RuntimeError) as error:
-        raise DataError(f"{folder / 'weights.safetensors'} does not fit the configuration of the run.") from error
-    history = pd.read_csv(folder / "history.csv") if (folder / "history.csv").exists() else pd.DataFrame()
-    problems = pd.read_csv(folder / "problems.csv") if (folder / "problems.csv").exists() else pd.DataFrame()
-    metrics = read_json(folder / "metrics.json")
-    names = {name: str for name, coder in coders.items() if coder.task != "regression"}  # a class 01 is no 1
-    there = (folder / OUT_OF_FOLD).exists()
-    answers = pd.read_csv(folder / OUT_OF_FOLD, dtype=names, keep_default_na=False) if there else None
-    return Predictor(
-        config, schema, readers, coders, model.eval(), metrics, history, problems, run, calibration, answers
-    )
+    return Predictor(*read_run(Path(folder)))
 
 
 class Predictor:
@@ -377,13 +338,17 @@ class Predictor:
         width = self.model.fusion.width
 
         def row(part: str, kind: str, module: torch.nn.Module, output: str) -> dict[str, Any]:
-            count = sum(parameter.numel() for parameter in module.parameters())
+            count = sum(parameter.numel() for parameter in module.parameters()) + getattr(module, "fitted", 0)
             return {"part": part, "kind": kind, "layer": type(module).__name__, "parameters": count, "output": output}
 
         found = []
         for name in self.model.modalities:
             found.append(row(name, "encoder", self.model.encoder(name), f"(B, T, {width})"))
         found.append(row("fusion", "fusion", self.model.fusion, f"(B, {width})"))
+        if self.model.wide is not None:
+            found.append(row("hand-made", "wide", self.model.wide, f"(B, {sum(self.model.wide.features.sizes)})"))
+        if self.model.single is not None:
+            found.append(row(self.model.single.modality, "single", self.model.single, "(B, outputs)"))
         for name, coder in self.coders.items():
             outputs = f"(B, {len(coder.classes)})" if coder.task in {"classification", "multilabel"} else "(B,)"
             found.append(row(name, "head", self.model.head(name), outputs))
@@ -395,29 +360,7 @@ class Predictor:
         Raises:
             ConfigError: the folder already holds a run.
         """
-        folder = Path(folder)
-        if (folder / "run.json").exists():
-            raise ConfigError(f"{folder} already holds a run. Save to another folder.")
-        folder.mkdir(parents=True, exist_ok=True)
-        states = {name: reader.state() for name, reader in self.readers.items()}
-        for place, state in enumerate(states.values()):
-            if "tokenizer" in state:
-                name = f"tokenizers/{place}.json"  # by number: a column's name may not do as a file's
-                write_atomically(folder / name, state["tokenizer"].encode())
-                state["tokenizer"] = name
-        targets = {name: coder.to_json() for name, coder in self.coders.items()}
-        calibration = {name: found.to_json() for name, found in self.calibration.items()}
-        weights = {name: value.contiguous() for name, value in self.model.state_dict().items()}
-        write_atomically(folder / "config.yaml", dump_config(self.config).encode())
-        write_json(folder / "schema.json", self.schema.to_json())
-        write_json(folder / "inputs.json", {"readers": states, "targets": targets, "calibration": calibration})
-        write_atomically(folder / "weights.safetensors", save_tensors(weights))
-        write_json(folder / "metrics.json", self.metrics)
-        if self.out_of_fold is not None:
-            write_table(self.out_of_fold, folder / OUT_OF_FOLD)
-        write_table(self.history, folder / "history.csv")
-        write_table(self.found, folder / "problems.csv")
-        write_json(folder / "run.json", {**self.run, "format": FORMAT, "files": seal(folder)})
+        write_run(Path(folder), self)
 
     def _labelled(self, table: Table, say: Say) -> tuple[dict[str, tuple[np.ndarray, np.ndarray]], np.ndarray]:
         """Every target's codes, and which rows have any."""

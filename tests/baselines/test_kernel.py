@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from scipy import sparse
 from sklearn.svm import SVC, SVR
 
 from sensorium.baselines.kernel import fit_kernel
@@ -30,6 +31,20 @@ def test_the_largest_share_is_the_machines_answer(classes):
     assert found.shape == (200, classes)
     np.testing.assert_allclose(found.sum(1), 1)
     assert (machine.classes_[found.argmax(1)] == reference.predict(grid)).mean() > 0.98  # but for ties of votes
+
+
+@pytest.mark.parametrize("task", ["classification", "regression"])
+def test_sparse_features_are_divided_by_planes(task):
+    random = np.random.default_rng(0)
+    words = sparse.csr_array((random.random((90, 200)) < 0.05) * random.random((90, 200)))
+    target = np.arange(90) % 3
+    found = fit_kernel(task, words, target.astype(float))
+    if task == "regression":
+        reference = SVR(kernel="linear").fit(words, target)
+        np.testing.assert_allclose(found.predict(words), reference.predict(words))
+    else:
+        reference = SVC(C=10.0, kernel="linear", decision_function_shape="ovr").fit(words, target)
+        assert (found.predict_proba(words).argmax(1) == reference.decision_function(words).argmax(1)).all()
 
 
 def test_what_no_plane_divides_is_learned():

@@ -44,7 +44,18 @@ except SystemExit as end:
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip().endswith("code 0 heavy []")
-    for command in ("inspect", "init", "check", "fit", "evaluate", "predict", "summary", "diagram", "example"):
+    for command in (
+        "inspect",
+        "init",
+        "check",
+        "fit",
+        "compare",
+        "evaluate",
+        "predict",
+        "summary",
+        "diagram",
+        "example",
+    ):
         assert f"  {command}" in done.stdout
         assert "Example: sensorium " + command in sensorium(command, "--help")[1]
 
@@ -77,6 +88,40 @@ def test_fit_evaluate_predict_as_spelt(sensorium, table, config, tmp_path):
     before = (run / "run.json").read_bytes()
     assert sensorium("fit", table, "--target", "label", "--out", run)[0] == 2
     assert (run / "run.json").read_bytes() == before
+
+
+def test_compare_as_spelt(sensorium, table, config, tmp_path):
+    path, out = tmp_path / "config.yaml", tmp_path / "comparison"
+    test = tmp_path / "test.csv"
+    pd.read_csv(table, dtype=str).tail(30).to_csv(test, index=False)
+    small = {**config, "inputs": {"note": {"modality": "text"}, "pose": {"modality": "vector"}}}
+    path.write_text(yaml.safe_dump(json.loads(json.dumps(small))))
+    words = (
+        "compare", table, "--target", "label", "--out", out, "--test", test, "--config", path, "--set", "fusion.width=8",
+        "--epochs", 1, "--seed", 3, "--seeds", 1, "--time-limit", 300, "--jobs", 1, "--fusions", "mean,gated",
+        "--ignore", "price", "--as", "note=text",
+    )  # fmt: skip
+    code, printed, err = sensorium(*words)
+    assert code == 0, err
+    found = json.loads((out / "comparison.json").read_text())
+    assert len(found["cells"]) == 3 * 3 + 3 + 2 + 2
+    assert f"accuracy {found['majority']:.3f}" in printed
+    for cell in found["cells"]:
+        inputs = "all" if "+" in cell["inputs"] else cell["inputs"]
+        kind = " +".join([rf"{cell['generation']} +{re.escape(cell['model'])}", inputs, cell["fusion"]]).strip(" +")
+        ends = rf"{cell['score']:.3f} +{cell['low']:.3f} to {cell['high']:.3f}"
+        assert re.search(rf"{kind} +{ends} +{cell['seconds']:.1f} +{cell['parameters']:,} +{cell['standing']}", printed)
+    assert found["sentence"] in printed
+    assert f"Saved to {out}: comparison.csv, comparison.json, comparison.svg, answers.csv." in printed
+    assert "16 cells, each answering 30 rows" in err
+    code, printed, err = sensorium(*words, "--json")
+    assert json.loads(printed) == found
+    assert err.count("done before") == len(found["cells"])
+    code, _, err = sensorium(*words, "--folds", 2)
+    assert code == 2
+    assert "folds can't go with rows to test with" in err
+    assert "unknown fusion 'mena'. Did you mean 'mean'?" in sensorium(*words[:4], "--fusions", "mena")[2]
+    assert "--split-by" in sensorium("compare", "--help")[1]
 
 
 def test_inspect_init_and_check(sensorium, table, tmp_path):

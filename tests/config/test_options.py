@@ -7,7 +7,7 @@ from types import UnionType
 import pytest
 from pydantic import ValidationError
 
-from sensorium.config import ENCODERS, FUSIONS, INPUTS, Imbalance, Training, parse_config
+from sensorium.config import ENCODERS, FUSIONS, INPUTS, Balance, Imbalance, Training, parse_config
 from sensorium.config.options import LimitOptions, Split, Target
 from sensorium.errors import ConfigError
 
@@ -15,6 +15,7 @@ PARTS = {
     **{cls.__name__: cls for cls in INPUTS.values()},
     **{cls.__name__: cls for family in ENCODERS.values() for cls in family.values()},
     **{cls.__name__: cls for cls in FUSIONS.values()},
+    "Balance": Balance,
     "Imbalance": Imbalance,
     "LimitOptions": LimitOptions,
     "Split": Split,
@@ -92,6 +93,9 @@ def test_a_number_has_a_range_and_only_what_is_in_it_is_taken(cls, name):
         ("training.memory", -1, "greater than or equal to 0"),
         ("training.epochs", 2.5, "a valid integer, got a number with a fractional part"),
         ("imbalance.beta", 1, "less than 1"),
+        ("balance.weight", 0, "greater than 0"),
+        ("balance.share", 1.0, "less than 1"),
+        ("balance.every", 0, "greater than or equal to 1"),
         ("split.folds", 1, "greater than or equal to 2"),
         ("imbalance.gamma", -0.5, "greater than or equal to 0"),
         ("imbalance.gan_steps", 0, "greater than or equal to 1"),

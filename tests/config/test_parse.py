@@ -10,6 +10,7 @@ from sensorium.config import (
     ENCODERS,
     FUSIONS,
     INPUTS,
+    Balance,
     Imbalance,
     Training,
     dump_config,
@@ -49,7 +50,7 @@ def test_all_mistakes_are_reported_at_once_each_with_its_path():
         "limits": 5,
     }
     assert mistakes(data) == [
-        "fusoin: unknown key. Did you mean 'fusion'? There are: fusion, imbalance, inputs, limits, split, targets, training.",
+        "fusoin: unknown key. Did you mean 'fusion'? There are: balance, fusion, imbalance, inputs, limits, split, targets, training.",
         "inputs.a: must be a mapping such as {modality: image}; got 3.",
         f"inputs.b.modality: is not given. {MODALITIES}",
         f"inputs.c.modality: unknown modality 'imgae'. Did you mean 'image'? {MODALITIES}",
@@ -140,6 +141,18 @@ def test_a_method_alone_is_the_section_imbalance():
         parse_config({"imbalance": "smote"})
     with pytest.raises(ConfigError, match=r"^imbalance.gama: unknown key. Did you mean 'gamma'\?"):
         parse_config({"imbalance": {"gama": 1}})
+
+
+def test_a_method_alone_is_the_section_balance():
+    assert parse_config({"balance": "auto"}).balance == Balance(method="auto")
+    assert parse_config({}).balance == Balance(method="auto")
+    assert round_trip({"balance": {"method": "ogm_ge", "alpha": 0.8}}).balance.alpha == 0.8
+    with pytest.raises(
+        ConfigError, match=r"^balance.method: unknown value 'ogm'. Did you mean 'ogm_ge'\? There are: auto, "
+    ):
+        parse_config({"balance": "ogm"})
+    with pytest.raises(ConfigError, match=r"^balance.wieght: unknown key. Did you mean 'weight'\?"):
+        parse_config({"balance": {"wieght": 1}})
 
 
 def test_precision_32_may_be_written_as_a_number():

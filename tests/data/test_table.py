@@ -173,6 +173,32 @@ def test_cells_are_read_alike_one_by_one_in_slices_and_in_order(kind, tmp_path, 
         assert [table.number(row) for row in range(len(rows))] == (rows + 1).tolist()
 
 
+@pytest.mark.skipif(not Path("/proc/self/smaps").exists(), reason="memory by file is told by Linux alone")
+def test_memory_of_a_mapped_table_can_be_given_back_and_its_cells_are_still_there(tmp_path, monkeypatch):
+    monkeypatch.setattr("sensorium.data.table.SMALL", 0)
+    monkeypatch.setenv("SENSORIUM_CACHE", str(tmp_path))
+    cells = [f"{i:0100}" for i in range(50_000)]  # 5 MB
+    write_table(pd.DataFrame({"a": cells}), tmp_path / "t.parquet")
+    table = read_table(tmp_path / "t.parquet").take(np.arange(50_000)[::-1])
+
+    def resident() -> int:
+        """Bytes of the file that are in this process's memory."""
+        lines = iter(Path("/proc/self/smaps").read_text().splitlines())
+        return sum(
+            1024 * int(next(line for line in lines if line.startswith("Rss:")).split()[1])
+            for line in lines
+            if f"{tmp_path}/rows-" in line
+        )
+
+    assert list(table.cells("a")) == cells[::-1]
+    assert resident() > 5e6
+    table.release()
+    assert resident() == 0
+    assert table.cells("a")[0] == cells[-1]
+    assert 0 < resident() < 1e6  # a row is near the pages of its own cells alone
+    read_table({"a": [1]}).release()  # nothing is mapped
+
+
 def test_paths_start_from_the_tables_folder_or_the_media_root(tmp_path):
     path = write(tmp_path / "t.csv", "a\nx.jpg\n")
     table = read_table(path)

@@ -1,17 +1,20 @@
 """What a fused model is compared with: the majority, each input alone, and scikit-learn fitted by hand."""
 
+from functools import partial
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import torch
 from sklearn.dummy import DummyClassifier, DummyRegressor
-from sklearn.linear_model import LogisticRegression, Ridge
+from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import accuracy_score, log_loss, r2_score
 from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC, SVR
 
 from sensorium import encoders, fusion, heads
+from sensorium.baselines.rows import known_rows
+from sensorium.baselines.stacking import fit_stack, stack_answers
 from sensorium.data.batches import Rows
 from sensorium.data.table import read_table
 from sensorium.data.tabular import VectorReader
@@ -19,7 +22,9 @@ from sensorium.data.targets import TargetCoder, fit_target
 from sensorium.data.text import TextReader
 from sensorium.evaluation import alone
 from sensorium.evaluation.alone import compare_alone, majority, verdict
+from sensorium.evaluation.metrics import MAIN
 from sensorium.model import MultimodalModel
+from sensorium.training.widen import fit_wide
 
 HEADS = {"binary": heads.Binary, "classification": heads.Classification, "regression": heads.Regression}
 
@@ -35,8 +40,8 @@ def table_of(rows, seed):
 class Setting:
     """Rows to learn from and to validate with, and an untrained network on the inputs `a` and `b`."""
 
-    def __init__(self, target="label", task="classification"):
-        self.raw = table_of(120, 0), table_of(60, 1)
+    def __init__(self, target="label", task="classification", rows=120, seed=4):
+        self.raw = table_of(rows, seed), table_of(60, 1)
         tables = [read_table(raw) for raw in self.raw]
         self.coder = fit_target(target, tables[0].cells(target), task)
         self.readers = {"a": VectorReader("a"), "b": VectorReader("b")}
@@ -54,12 +59,15 @@ class Setting:
         return [rows.targets[self.coder.name][0] for rows in (self.rows, self.valid)]
 
     def features(self, *names):
-        """By hand: each input standardised on the training rows, and a last column that says it is there."""
-        parts = []
+        """By hand: each input standardised on the training rows, whose mean squared length is 1, and a last column that
+        says it is there; by input, of the training rows and of the validation rows."""
+        found = {}, {}
         for name in names:
             scaler = StandardScaler().fit(self.raw[0][name])
-            parts.append([np.c_[scaler.transform(raw[name]), np.ones(len(raw[name]))] for raw in self.raw])
-        return [np.hstack(part) for part in zip(*parts, strict=True)]
+            length = np.sqrt(np.square(scaler.transform(self.raw[0][name])).sum(1).mean())
+            for part, raw in zip(found, self.raw, strict=True):
+                part[name] = np.c_[scaler.transform(raw[name]) / length, np.ones(len(raw[name]))]
+        return found
 
 
 @pytest.fixture(scope="module")
@@ -91,17 +99,18 @@ def test_an_input_alone_is_the_model_with_the_others_absent(classes, found):
 
 
 @pytest.mark.parametrize("names", [("a",), ("b",), ("a", "b")])
-def test_a_floor_is_the_better_of_two_models_of_scikit_learn(classes, found, names):
+def test_a_floor_is_the_better_of_a_stack_and_a_kernel_machine(classes, found, names):
     (train, valid), (truth, expected) = classes.features(*names), classes.truth()
-    linear = LogisticRegression(C=1.0, max_iter=300, tol=1e-3).fit(train, truth)
-    curved = SVC(C=10.0).fit(train, truth)
-    straight, bent = (accuracy_score(expected, fitted.predict(valid)) for fitted in (linear, curved))
+    shares = stack_answers("binary", valid, fit_stack("binary", train, truth, 1))
+    curved = SVC(C=10.0).fit(np.hstack(list(train.values())), truth)
+    straight = accuracy_score(expected, shares.argmax(1))
+    bent = accuracy_score(expected, curved.predict(np.hstack(list(valid.values()))))
     floor = found["floors"]["all" if len(names) > 1 else names[0]]
     assert value(floor) == max(straight, bent)
     if bent > straight:
         assert "log_loss" not in floor  # an SVM gives no probabilities
     else:
-        assert value(floor, "log_loss") == pytest.approx(log_loss(expected, linear.predict_proba(valid)), abs=1e-3)
+        assert value(floor, "log_loss") == pytest.approx(log_loss(expected, shares), abs=1e-3)
 
 
 def test_both_kinds_of_floor_were_met(found):
@@ -124,9 +133,9 @@ def test_numbers_have_floors_too():
     numbers = Setting("price", "regression")
     found = numbers.compare()
     (train, valid), (truth, expected) = numbers.features("a"), numbers.truth()
-    rivals = [Ridge(alpha=10.0).fit(train, truth), SVR(C=1.0).fit(train, truth)]
-    scores = [r2_score(expected, fitted.predict(valid)) for fitted in rivals]
-    assert value(found["floors"]["a"], "r2") == pytest.approx(max(scores), abs=1e-5)
+    straight = stack_answers("regression", valid, fit_stack("regression", train, truth, 1))
+    scores = [r2_score(expected, said) for said in (straight, SVR(C=1.0).fit(train["a"], truth).predict(valid["a"]))]
+    assert value(found["floors"]["a"], "r2") == pytest.approx(max(scores), abs=1e-4)
     assert value(found["floors"]["a"], "r2") > 0.5
 
 
@@ -151,33 +160,52 @@ def test_the_budget_ends_the_comparison_and_says_what_is_left(classes, monkeypat
     monkeypatch.setattr(alone, "time", SimpleNamespace(monotonic=lambda: float(next(ticks))))
     found = classes.compare(budget=5.5)
     assert (list(found["alone"]), found["floors"], found["probes"]) == (["a", "b"], {}, {})
-    assert found["skipped"] == ["floors a", "floors b", "probes a", "probes b"]
+    rest = ["floors a", "floors b", "floors all", "probes a", "probes b"]
+    assert found["skipped"] == rest
     ticks = iter(range(1000))
-    assert classes.compare(budget=0)["skipped"] == [
-        f"{kind} {n}" for kind in ("alone", "floors", "probes") for n in "ab"
-    ]
+    assert classes.compare(budget=0)["skipped"] == ["alone a", "alone b", *rest]
 
 
 @pytest.mark.parametrize("first", [0, 50, 118])  # the draw may meet one of the rare rows, but not at all three places
 def test_floors_learn_from_some_rows_of_a_long_table_with_every_class_among_them(classes, monkeypatch, first):
     seen = []
 
-    def watched(task, features, target):
-        seen.append(target)
-        return fit(task, features, target)
+    def watch(name):
+        fit = getattr(alone, name)
 
-    fit = alone.fit_linear
-    monkeypatch.setattr(alone, "fit_linear", watched)
-    monkeypatch.setattr(alone, "MOST_ROWS", 10)
+        def watched(task, features, target, *more):
+            seen.append(target)
+            return fit(task, features, target, *more)
+
+        monkeypatch.setattr(alone, name, watched)
+
+    for name in ("fit_stack", "fit_kernel", "fit_linear"):
+        watch(name)
+    monkeypatch.setattr(alone, "known_rows", partial(known_rows, most=10))
     rare = read_table({**classes.raw[0], "label": np.where(np.arange(120) // 2 == first // 2, "rare", "usual")})
     coder = fit_target("label", rare.cells("label"), "classification")
     rows = Rows(rare, classes.readers, {"label": coder}, memory=2**20)
     found = compare_alone(classes.model, rows, rows, coder, 32, 1e6)
-    assert len(seen) == 5
+    assert len(seen) == 3 + 3 + 2
     for target in seen:
         assert set(target) == {0, 1}
         assert 10 <= len(target) <= 12
     assert value(found["floors"]["a"]) > 0.9
+
+
+def test_a_wide_parts_features_serve_again(classes, found, monkeypatch):
+    beside = fit_wide(classes.rows, classes.valid, {"label": classes.coder}, None).wide
+    monkeypatch.setattr(classes.model, "wide", beside)
+    monkeypatch.setattr(alone, "HandMade", None)  # is not asked for
+    assert classes.compare()["floors"] == found["floors"]
+
+
+@pytest.mark.parametrize(("target", "task"), [("label", "classification"), ("price", "regression")])
+def test_four_rows_are_enough(target, task):
+    few = Setting(target, task, rows=4)
+    found = few.compare()
+    assert found["skipped"] == []
+    assert all(np.isfinite(value(scores, MAIN[few.coder.task])) for scores in found["floors"].values())
 
 
 def encoded(*rows):

@@ -54,7 +54,10 @@ def test_a_name_stays_on_one_line(name):
 def test_every_part_of_a_run_is_drawn(run):
     predictor = load(run)
     lines = mermaid(predictor.parts()).split("\n")
-    drawn = [re.search(r'\["(.*?)<br/>', line)[1] for line in lines[2:]]
-    assert drawn == [*predictor.model.modalities, "label"]
-    total = sum(int(re.search(r"([\d,]+) parameters", line)[1].replace(",", "")) for line in lines[1:])
-    assert total == sum(parameter.numel() for parameter in predictor.model.parameters())
+    drawn = [found[1] for line in lines[2:] if (found := re.search(r'\["(.*?)<br/>', line))]
+    assert drawn == ["hand-made features", *predictor.model.modalities, "label"]
+    assert f'  W -->|"(B, {sum(predictor.model.wide.features.sizes)})"| H{len(predictor.parts()) - 1}' in lines
+    total = sum(int(number.replace(",", "")) for number in re.findall(r"([\d,]+) parameters", "\n".join(lines)))
+    layer = predictor.model.wide.layers[0]
+    trained = sum(parameter.numel() for parameter in predictor.model.parameters())
+    assert total == trained + layer.weight.numel() + layer.bias.numel()

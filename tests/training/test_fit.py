@@ -71,3 +71,63 @@ def test_measuring_the_precision_leaves_the_model_as_it_was(rows, monkeypatch):
     assert chosen in {"32", "bf16"}
     assert all(torch.equal(value, before[name]) for name, value in model.state_dict().items())
     assert all(parameter.grad is None for parameter in model.parameters())
+
+
+def test_a_wide_part_is_told_of(rows, tmp_path):
+    rows["price"] = [*range(20), *[None] * 20]  # too few to stack
+    config = {"inputs": {"a": {}}, "targets": {"label": {}, "price": {"task": "regression"}}}
+    said = []
+    predictor = sm.fit(rows, config=config, say=said.append, out=tmp_path / "run", **QUICK)
+    assert predictor.model.wide.targets == ("label",)
+    found = predictor.metrics["targets"]["label"]["shares"]
+    assert found == dict(zip(("network", "wide"), predictor.model.wide.shares("label"), strict=True))
+    assert "shares" not in predictor.metrics["targets"]["price"]
+    line = "target 'label': logits are {network:.2f} x the network's + {wide:.2f} x those of hand-made features."
+    assert line.format(**found) in said
+    seconds = predictor.metrics["seconds"]
+    assert list(seconds) == ["reading", "wide", "training", "probes", "total"]
+    assert sum(seconds[part] for part in list(seconds)[:-1]) == pytest.approx(seconds["total"])
+    loaded = sm.load(tmp_path / "run")
+    for target, answers in predictor.predict(rows).items():
+        assert loaded.predict(rows)[target].tolist() == answers.tolist()
+
+
+def test_a_wide_part_can_be_left_out(rows):
+    network = sm.fit({**rows, "price": [1.0, 2.0] * 20}, "label", config={"inputs": {"a": {}}}, wide=False, **QUICK)
+    assert network.model.wide is None
+    assert "shares" not in network.metrics["targets"]["label"]
+    few = {name: column[:30] for name, column in rows.items()}  # 24 of them to learn from
+    assert sm.fit(few, "label", config={"inputs": {"a": {}}}, **QUICK).model.wide is None
+
+
+def test_a_wide_part_answers_where_the_network_has_learned_nothing():
+    """A word in a hundred tells: what an epoch at a tiny rate can't learn, a linear model of counts finds."""
+    random = np.random.default_rng(0)
+    words = [f"w{i}" for i in range(100)]
+    label = np.where(np.arange(300) % 2 == 0, "yes", "no")
+    texts = [" ".join([*random.choice(words, 12), "good" if kind == "yes" else "bad"]) for kind in label]
+    rows = {"note": texts, "label": label.tolist()}
+    config = {"inputs": {"note": {"modality": "text"}}}
+    options = {"config": config, "settings": ["training.learning_rate=1e-6"], **QUICK}
+    both, network = (sm.fit(rows, "label", wide=wide, **options) for wide in (True, False))
+    accuracy = [p.metrics["targets"]["label"]["valid"]["accuracy"]["value"] for p in (both, network)]
+    assert accuracy[0] > 0.85
+    assert accuracy[1] < 0.7
+    shares = both.predict_proba({"note": ["", "good"]})
+    assert shares["yes"][1] > 0.8
+    assert abs(shares["yes"][0] - 0.5) < 0.1
+
+
+def test_an_input_that_no_training_row_has_breaks_nothing_later(rows, tmp_path):
+    rows = {"photo": [None] * 40, "note": [""] * 40, "a": rows["a"], "label": rows["label"]}
+    inputs = {"photo": {"modality": "image", "size": 16}, "note": {"modality": "text"}, "a": {}}
+    sm.fit(rows, "label", config={"inputs": inputs}, out=tmp_path / "run", **QUICK)
+    predictor = sm.load(tmp_path / "run")
+    assert predictor.model.wide is not None
+    picture = np.random.default_rng(0).integers(0, 256, (20, 20, 3), dtype=np.uint8)
+    new = {"photo": [picture, None], "note": ["a word", ""], "a": [rows["a"][0], rows["a"][0]]}
+    shares = predictor.predict_proba(new).to_numpy()
+    np.testing.assert_allclose(shares.sum(1), 1, atol=1e-6)
+    np.testing.assert_allclose(
+        predictor.predict_proba({name: cells[:1] for name, cells in new.items()}), shares[:1], atol=1e-6
+    )

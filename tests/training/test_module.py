@@ -14,6 +14,7 @@ from sensorium.encoders.features import Features, Input
 from sensorium.model import MultimodalModel
 from sensorium.training import module as rooms
 from sensorium.training.module import NotFinite, TrainingModule
+from sensorium.training.widen import Beside, Stance, Widened
 
 
 class Scaled(nn.Module):
@@ -29,12 +30,13 @@ class Scaled(nn.Module):
         return Features((values * self.factor)[:, None], mask[:, None])
 
 
-def module_of(steps=100, started=0.0, factor=1.0, **options):
+def module_of(steps=100, started=0.0, factor=1.0, widened=None, **options):
     torch.manual_seed(0)
     parts = {"a": Scaled(factor), "b": encoders.VectorDense(4, 4)}
     model = MultimodalModel(parts, fusion.Mean(4), {"label": heads.Binary(4)})
     training = Training(**{"learning_rate": 0.01, "augment": False, "modality_dropout": 0, **options})
-    return TrainingModule(model, training, {"a": "vector", "b": "vector"}, {"label": 1.0}, steps, started)
+    modalities = {"a": "vector", "b": "vector"}
+    return TrainingModule(model, training, modalities, {"label": 1.0}, steps, started, widened=widened)
 
 
 def batch_of(a=None, rows=6):
@@ -134,3 +136,33 @@ def test_a_loss_that_is_not_finite_names_step_and_culprit(a, factor, reason):
     assert message.endswith(
         f"at step 0 (epoch 1); {reason}. Lower training.learning_rate (0.01), or set training.precision=32."
     )
+
+
+def test_the_network_begins_with_what_the_wide_part_says_and_learns_the_rest(monkeypatch):
+    """The network's first logits are 0: the loss is that of the wide part, of rows it did not see, without lost inputs."""
+    torch.manual_seed(2)
+    said = [(torch.randn(6, 2, 1), torch.randn(6, 1)) for _ in range(2)]  # of training and of validation rows
+    beside = [Beside(["a", "b"], {"label": (parts.numpy(), bias.numpy())}) for parts, bias in said]
+    module, batch = (
+        module_of(
+            widened=Widened(SimpleNamespace(targets=("label",)), *beside, {"label": "binary"}, Stance(0.0, (0.3, 0.9)))
+        ),
+        batch_of(),
+    )
+    gone = Input(batch.inputs["b"].values, torch.arange(6) > 2)
+    batch = batch._replace(inputs={**batch.inputs, "b": gone})
+    logged = []
+    monkeypatch.setattr(module, "log", lambda name, value: logged.append(value))
+    module.on_train_epoch_start()
+    loss = module.training_step(batch, 0)
+    module.eval()
+    module.on_validation_epoch_start()
+    module.validation_step(batch, 0)
+    module.on_validation_epoch_end()
+    share = module.jury.shares()["label"][1]
+    for (parts, bias), found, count in zip(said, (loss, torch.tensor(logged[0])), (1, share), strict=True):
+        logits = count * (parts[:, 0] + parts[:, 1] * gone.mask[:, None] + bias)[:, 0]
+        expected = nn.functional.binary_cross_entropy_with_logits(logits, batch.targets["label"][0])
+        torch.testing.assert_close(found, expected)
+    loss.backward()
+    assert module.model.head("label").linear.weight.grad.any()

@@ -7,13 +7,14 @@ import pytest
 import torch
 from safetensors.torch import load_file
 from sklearn.metrics import balanced_accuracy_score, f1_score
+from torch import nn
 
 import sensorium as sm
 from sensorium import heads
 from sensorium.config import Imbalance
 from sensorium.errors import ConfigError, DataError
 from sensorium.training.gan import VectorGAN
-from sensorium.training.rebalance import LOSSES, MOST_MADE, generated, refit
+from sensorium.training.rebalance import LOSSES, MOST_MADE, Around, generated, refit
 
 RATIO = 20
 UNWEIGHTED = {"targets": {"label": {"class_weights": "none"}}}
@@ -96,6 +97,7 @@ def test_auto_says_what_it_tried_and_keeps_the_best(tmp_path):
     assert set(found["gan"]["linear_macro_f1"]) == {"real", "real_and_generated"}
     counts = predictor.coders["label"].counts
     assert found["gan"]["generated"] == counts[0] - counts[1]
+    assert predictor.model.wide is not None  # each head was judged with its logits added, as it answers now
     if found["chosen"] != "threshold":
         assert scores(predictor, table(600, 2))[0] == pytest.approx(tried[found["chosen"]], abs=1e-9)
 
@@ -230,13 +232,34 @@ def test_an_unknown_method_is_refused():
         fit("oversample")
 
 
+def alone(classes, outputs=3):
+    """Nothing beside a head."""
+    return Around(torch.ones(len(classes), 1), torch.zeros(len(classes), outputs))
+
+
+def test_a_head_trained_on_learns_what_stands_beside_it_does_not_say():
+    torch.manual_seed(0)
+    vectors, classes = torch.randn(400, 4), torch.randint(0, 2, (400,))
+    vectors[:, 0] += 3.0 * classes  # which is said beside the head, fully
+    vectors[:, 1] += 3.0 * (classes == 1)
+    beside = torch.stack([torch.zeros(400), 3.0 * (vectors[:, 0] - 1.5)], 1)
+    start = heads.Classification(2, 4)
+    nn.init.zeros_(start.linear.weight)
+    nn.init.zeros_(start.linear.bias)
+    fitted = refit(heads.Classification(2, 4), start, vectors, classes, Around(torch.full((400, 1), 0.5), beside), 0)
+    slope = (fitted.linear.weight[1] - fitted.linear.weight[0]).detach()
+    # Each of the two has log odds of 3 x - 4.5; the head's logits count half.
+    assert abs(slope[0]) < 0.3 * abs(slope[1])
+    assert 3 < slope[1] < 9
+
+
 def test_a_head_trained_on_finds_what_logistic_regression_finds():
     torch.manual_seed(0)
     vectors, classes = torch.randn(500, 4), torch.randint(0, 3, (500,))
     vectors[torch.arange(500), classes] += 2
     start, head = heads.Classification(3, 4), heads.Classification(3, 4)
     first = copy.deepcopy(start.state_dict())
-    fitted = refit(head, start, vectors, classes, seed=0)
+    fitted = refit(head, start, vectors, classes, alone(classes), seed=0)
     assert fitted is head
     assert not fitted.training
     assert all(torch.equal(value, start.state_dict()[name]) for name, value in first.items())  # left as it was
@@ -251,7 +274,7 @@ def test_a_head_trained_on_finds_what_logistic_regression_finds():
 
     optimiser.step(loss)
     assert fitted.loss(fitted(vectors), classes).item() == pytest.approx(loss().item(), rel=0.05)
-    again = refit(heads.Classification(3, 4), start, vectors, classes, seed=0)
+    again = refit(heads.Classification(3, 4), start, vectors, classes, alone(classes), seed=0)
     assert torch.equal(again.linear.weight, fitted.linear.weight)
 
 

@@ -92,7 +92,7 @@ def test_the_best_epochs_weights_are_kept(rows):
         probes=False,
         precision="32",
         learning_rate=0.02,
-        settings=["targets.label.label_smoothing=0", "targets.label.class_weights=none"],
+        settings=["targets.label.label_smoothing=0", "targets.label.class_weights=none", "training.wide=false"],
         valid=rows,
     )
     predictor.calibration["label"].temperature = 1.0

@@ -4,6 +4,7 @@ import typer
 
 from sensorium.cli.cache import cache
 from sensorium.cli.check import check
+from sensorium.cli.compare import compare
 from sensorium.cli.diagram import diagram
 from sensorium.cli.evaluate import evaluate
 from sensorium.cli.example import example
@@ -22,5 +23,5 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
-for command in (inspect, init, check, fit, evaluate, predict, summary, diagram, example, cache):
+for command in (inspect, init, check, fit, compare, evaluate, predict, summary, diagram, example, cache):
     app.command()(command)

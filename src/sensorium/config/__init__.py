@@ -3,13 +3,15 @@
 from sensorium.config.encoders import ENCODERS
 from sensorium.config.fusions import FUSIONS
 from sensorium.config.inputs import INPUTS
-from sensorium.config.options import Config, Imbalance, Target, Training
-from sensorium.config.parse import dump_config, parse_config, read_config, set_value
+from sensorium.config.options import Balance, Config, Imbalance, Target, Training
+from sensorium.config.parse import METHODS, dump_config, parse_config, read_config, set_value
 
 __all__ = [
     "ENCODERS",
     "FUSIONS",
     "INPUTS",
+    "METHODS",
+    "Balance",
     "Config",
     "Imbalance",
     "Target",

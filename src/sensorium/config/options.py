@@ -10,7 +10,7 @@ from pydantic import BeforeValidator, Field
 from sensorium.config.fusions import Gated
 from sensorium.config.part import Options
 
-__all__ = ["Config", "Imbalance", "LimitOptions", "Split", "Target", "Training"]
+__all__ = ["Balance", "Config", "Imbalance", "LimitOptions", "Split", "Target", "Training"]
 
 
 class Target(Options):
@@ -45,6 +45,20 @@ class Imbalance(Options):
     gan_penalty: float = Field(0.5, ge=0, le=1000, description="weight of the critic's gradient penalty")
 
 
+class Balance(Options):
+    """What is done where one input learns faster than the others, which then learn nothing; of two or more inputs."""
+
+    method: Literal["auto", "auxiliary", "blending", "none", "ogm_ge", "warm_start"] = Field(
+        "auto", description="auto: an input that does better alone keeps a network of its own, besides"
+    )
+    weight: float = Field(0.5, gt=0, le=100, description="of auxiliary: of an input's own loss")
+    alpha: float = Field(
+        1.0, ge=0, le=100, description="of ogm_ge: how much less of a leading input's gradient is kept"
+    )
+    every: int = Field(2, ge=1, description="of blending: epochs from one estimate of the weights to the next")
+    share: float = Field(0.3, gt=0, lt=1, description="of warm_start: part of the training in which inputs learn alone")
+
+
 class Split(Options):
     """Which rows validate, where no table of them is given; how many, training.valid_share says."""
 
@@ -69,6 +83,9 @@ class Training(Options):
     modality_dropout: float = Field(
         0.15, ge=0, lt=1, description="probability that a row's input is hidden in training"
     )
+    wide: bool = Field(
+        True, description="beside the network, a linear model of hand-made features; validation rows decide its share"
+    )
     augment: bool = Field(True, description="shift and vary images, clips, sounds and words in training")
     precision: Annotated[Literal["auto", "32", "bf16"], BeforeValidator(lambda v: "32" if v == 32 else v)] = Field(
         "auto", description="auto: bf16 where the processor is faster so"
@@ -78,7 +95,11 @@ class Training(Options):
     seed: int = Field(0, ge=0, description="of weights, order, dropout and the split")
     threads: int | None = Field(None, ge=1, description="of torch; as many as processors where left out")
     cache_size: int = Field(10_000, ge=0, description="MB of decoded media kept on disk for all runs; 0: none")
-    memory: int = Field(4096, ge=0, description="MB of decoded media kept in memory where the cache doesn't keep them")
+    memory: int = Field(
+        4096,
+        ge=0,
+        description="MB of decoded media kept at hand: of one shape in a scratch file, others in memory where the cache lacks them",
+    )
     workers: int | None = Field(
         None, ge=0, description="processes that decode; one a processor where left out; 0: none"
     )
@@ -100,6 +121,7 @@ class Config(Options):
     fusion: Any = Gated()
     targets: dict[str, Target] = Field(default_factory=dict)
     imbalance: Imbalance = Imbalance()
+    balance: Balance = Balance()
     split: Split = Split()
     training: Training = Training()
     limits: LimitOptions = LimitOptions()

@@ -13,11 +13,13 @@ from pydantic import BaseModel, ValidationError
 from sensorium.config.encoders import ENCODERS
 from sensorium.config.fusions import FUSIONS
 from sensorium.config.inputs import INPUTS
-from sensorium.config.options import Config, Imbalance, LimitOptions, Split, Target, Training
+from sensorium.config.options import Balance, Config, Imbalance, LimitOptions, Split, Target, Training
 from sensorium.config.part import CustomPart
 from sensorium.errors import ConfigError, did_you_mean
 
-__all__ = ["dump_config", "parse_config", "read_config", "set_value"]
+__all__ = ["METHODS", "dump_config", "parse_config", "read_config", "set_value"]
+
+METHODS = ("imbalance", "balance")  # sections that may be written as their method alone
 
 
 def read_config(path: str | Path) -> dict[str, Any]:
@@ -64,9 +66,16 @@ def parse_config(data: dict[str, Any]) -> Config:
     parts["targets"] = {
         str(n): _check(Target, {} if v is None else v, f"targets.{n}", errors) for n, v in targets.items()
     }
-    if isinstance(data.get("imbalance"), str):
-        data = {**data, "imbalance": {"method": data["imbalance"]}}
-    sections = {"imbalance": Imbalance, "split": Split, "training": Training, "limits": LimitOptions}
+    for key in METHODS:
+        if isinstance(data.get(key), str):
+            data = {**data, key: {"method": data[key]}}
+    sections = {
+        "imbalance": Imbalance,
+        "balance": Balance,
+        "split": Split,
+        "training": Training,
+        "limits": LimitOptions,
+    }
     for key, cls in sections.items():
         if key in data:
             parts[key] = _check(cls, {} if data[key] is None else data[key], key, errors)
@@ -82,6 +91,7 @@ def dump_config(config: Config) -> str:
         "fusion": config.fusion.model_dump(mode="json"),
         "targets": {name: value.model_dump(mode="json", exclude_none=True) for name, value in config.targets.items()},
         "imbalance": config.imbalance.model_dump(mode="json"),
+        "balance": config.balance.model_dump(mode="json"),
         "split": config.split.model_dump(mode="json", exclude_none=True),
         "training": config.training.model_dump(mode="json", exclude_none=True),
         "limits": config.limits.model_dump(mode="json"),

@@ -1,5 +1,6 @@
 """Rows to batches, read while the batches before them are used."""
 
+import copy
 import queue
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -106,6 +107,12 @@ class Rows:
     def __len__(self) -> int:
         return len(self.table)
 
+    def only(self, name: str) -> "Rows":
+        """The same rows with one of the inputs; what is read or noted for either is for both."""
+        view = copy.copy(self)
+        view.readers, view.columns = {name: self.readers[name]}, {name: self.columns[name]}
+        return view
+
     def items(self, name: str, places: Sequence[int]) -> list[Any]:
         """What an input's cells became in these rows, None where they hold nothing: before they are a batch."""
         return self.columns[name].items(places)
@@ -119,6 +126,7 @@ class Rows:
         for name, column in self.columns.items():
             values, mask = column.finish(places, asked[name])
             inputs[name] = Input(torch.from_numpy(values), torch.from_numpy(mask))
+        self.table.release()
         index = np.asarray(places)
         targets = {
             name: (torch.from_numpy(values[index]), torch.from_numpy(mask[index]))

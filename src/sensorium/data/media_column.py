@@ -12,10 +12,15 @@ from sensorium.data.problems import Problems
 from sensorium.data.table import Table
 from sensorium.errors import MediaError
 from sensorium.media.loader import Loaded, MediaLoader, Pending
+from sensorium.media.scratch import ScratchArray
 
 __all__ = ["Allowance", "MediaColumn"]
 
-UNKNOWN = -1
+# A file's slot in the scratch array, or:
+NONE = 0  # the row names no file there, or none that can be read
+STORED = -1  # it is in the cache or in memory
+UNKNOWN = -2  # the row was not read yet, or is kept nowhere
+SHARED = 65_536  # files, that many rows may name, whose slots are remembered by key
 
 
 class Allowance:
@@ -24,10 +29,19 @@ class Allowance:
     def __init__(self, left: int):
         self.left = left
 
+    def take(self, size: int) -> bool:
+        """Use so many of them; False, and nothing is used, where there are fewer."""
+        if size > self.left:
+            return False
+        self.left -= size
+        return True
+
 
 class MediaColumn:
     """Reads an input's files. What the cache holds is found again by key; what it doesn't is kept in memory.
 
+    Values of one shape are copied to a scratch array when they are first read, and later epochs take a batch out of it
+    at once. That is their size on disk once more; what `memory` has no room for comes from the cache.
     A file that can't be read is missing from its row, and noted in `problems`, once.
 
     Args:
@@ -35,7 +49,7 @@ class MediaColumn:
         table: where the cells are; a table without the column is one of empty cells.
         loader: of files.
         problems: where faults are noted.
-        memory: for what the cache does not hold.
+        memory: for the scratch array, whose file is mapped into memory, and for what the cache does not hold.
     """
 
     def __init__(self, reader: MediaReader, table: Table, loader: MediaLoader, problems: Problems, memory: Allowance):
@@ -43,56 +57,73 @@ class MediaColumn:
         self.recipe = reader.recipe
         column = reader.columns[0]
         self.cells = table.cells(column) if column in table.columns else None
-        # Once a row is read: how many of its files the cache holds, and their keys. 16 bytes a file, for a million rows.
-        self.counts = np.full(len(table), UNKNOWN, dtype=np.int16)
-        self.keys = np.zeros((len(table), reader.bag), dtype="V16")
+        self.slots = np.full((len(table), reader.bag), UNKNOWN, dtype=np.int32)
+        self.keys = np.zeros((len(table), reader.bag), dtype="V16")  # of stored files; takes memory for these alone
         self.kept: dict[int, list[np.ndarray]] = {}
+        self.shared: dict[bytes, int] = {}
+        self.open = len(table)  # rows whose files are not all mapped (yet); at none, nothing has to be looked up
+        self.scratch: ScratchArray | None = None
+        if loader.cache is not None and reader.shape is not None and memory.left:
+            try:
+                self.scratch = ScratchArray(loader.cache.folder.parent, self.slots.size, reader.shape, reader.dtype)
+            except OSError:
+                pass  # the cache alone does, more slowly
 
     def begin(self, places: Sequence[int] | np.ndarray) -> dict[int, list[tuple[Any, Pending]]]:
         """Ask for the files of the rows that are not known yet."""
-        unknown = self.counts[np.asarray(places, dtype=int)] == UNKNOWN
-        return {place: self._ask(place) for place in set(np.asarray(places)[unknown].tolist())} if unknown.any() else {}
+        if not self.open:
+            return {}
+        places = np.asarray(places, dtype=int)
+        unknown = self.slots[places, 0] == UNKNOWN
+        return {place: self._ask(place) for place in set(places[unknown].tolist())}
 
     def finish(
         self, places: Sequence[int] | np.ndarray, asked: dict[int, list[tuple[Any, Pending]]]
     ) -> tuple[np.ndarray, np.ndarray]:
         """The values of the rows, of which `begin` was asked the same, and their mask."""
         places = np.asarray(places, dtype=int)
-        new = self._take(asked)
+        new = self._take(asked) if asked else {}
         if self.reader.shape is None:
             return self.reader.collate(self._items(places.tolist(), new))
-        bag = self.reader.bag
-        if not new and (self.counts[places] == bag).all():  # the usual case of later epochs: one copy a file
-            values = np.empty((len(places) * bag, *self.reader.shape), dtype=self.reader.dtype)
-            if not self._fetch(self.keys[places].reshape(-1).tolist(), values):
-                return self.reader.batch(values, np.ones(len(values), dtype=bool))
-        values = np.zeros((len(places) * bag, *self.reader.shape), dtype=self.reader.dtype)
-        there = np.zeros(len(places) * bag, dtype=bool)
-        slots: list[int] = []
-        keys: list[bytes] = []
-        for i, place in enumerate(places.tolist()):
-            files = new.get(place, self.kept.get(place))
-            if files is None:
-                count = int(self.counts[place])
-                slots.extend(range(i * bag, i * bag + count))
-                keys.extend(self.keys[place, :count].tolist())
-                continue
-            for slot, file in enumerate(files, start=i * bag):
-                values[slot], there[slot] = file, True
-        there[slots] = True
-        part = np.empty((len(keys), *self.reader.shape), dtype=self.reader.dtype)
-        missing = self._fetch(keys, part)
-        values[slots] = part
-        for i in {slots[at] // bag for at in missing}:
-            row = slice(i * bag, (i + 1) * bag)
-            values[row], there[row] = 0, False
-            for slot, file in enumerate(self._again(int(places[i])), start=i * bag):
-                values[slot], there[slot] = file, True
-        return self.reader.batch(values, there)
+        slots = self.slots.take(places, axis=0).reshape(-1)
+        if self.scratch is not None and (not self.open or slots.min(initial=NONE) == NONE):  # as in all later epochs
+            return self.reader.batch(self.scratch.values.take(slots, axis=0), slots > NONE)
+        return self.reader.batch(*self._gather(places, slots, new))
 
     def items(self, places: Sequence[int]) -> list[list[np.ndarray] | None]:
         """What each row's files became; None for a row without."""
         return self._items(places, self._take(self.begin(places)))
+
+    def _gather(
+        self, places: np.ndarray, slots: np.ndarray, new: dict[int, list[np.ndarray]]
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """The files' values (rows * bag, ...) from wherever they are, and which there are."""
+        bag = self.reader.bag
+        values, there = np.empty((len(slots), *self.reader.shape), dtype=self.reader.dtype), slots > NONE
+        values[slots == NONE] = 0
+        if there.any():
+            values[there] = self.scratch.values[slots[there]]
+
+        def fill(row: int, files: list[np.ndarray]) -> None:
+            whole = slice(row * bag, (row + 1) * bag)
+            values[whole], slots[whole], there[whole] = 0, NONE, False
+            for at, file in enumerate(files, row * bag):
+                values[at], there[at] = file, True
+
+        for row, place in enumerate(places.tolist() if new or self.kept else ()):
+            files = new.get(place, self.kept.get(place))
+            if files is not None:
+                fill(row, files)
+        stored = np.flatnonzero(slots == STORED)
+        if len(stored):
+            part = values if len(stored) == len(slots) else np.empty((len(stored), *self.reader.shape), values.dtype)
+            missing = self._fetch(self.keys[places].reshape(-1)[stored].tolist(), part)
+            there[stored] = True
+            if part is not values:
+                values[stored] = part
+            for row in set((stored[missing] // bag).tolist()):
+                fill(row, self._again(int(places[row])))
+        return values, there
 
     def _ask(self, place: int) -> list[tuple[Any, Pending]]:
         files = split_bag(None if self.cells is None else self.cells[place])
@@ -127,37 +158,62 @@ class MediaColumn:
         return new
 
     def _remember(self, place: int, found: list[Loaded]) -> None:
-        if all(one.key is not None for one in found):
-            self.keys[place, : len(found)] = [np.void(one.key) for one in found]
-            self.counts[place] = len(found)
+        if self.slots[place, 0] != UNKNOWN:  # two batches asked for it before either was there
+            return
+        slots = [self._slot(one) for one in found]
+        if UNKNOWN not in slots:
+            self.open -= STORED not in slots
+            self.slots[place] = NONE
+            self.slots[place, : len(found)] = slots
+            for i, slot in enumerate(slots):
+                if slot == STORED:
+                    self.keys[place, i] = np.void(found[i].key)
             return
         arrays = [one.value.values for one in found]
-        size = sum(array.nbytes for array in arrays)
-        if size <= self.memory.left:
-            self.memory.left -= size
+        if self.memory.take(sum(array.nbytes for array in arrays)):
             self.kept[place] = arrays
-            self.counts[place] = 0
+            self.slots[place] = STORED
+
+    def _slot(self, one: Loaded) -> int:
+        """Where a file's values are from now on; UNKNOWN where neither the scratch array nor the cache holds them."""
+        slot = self.shared.get(one.key)
+        if slot is None and self.scratch is not None and self.memory.take(self.scratch.size):
+            slot = self.scratch.add(one.value.values)
+            if slot is not None and one.key is not None and len(self.shared) < SHARED:
+                self.shared[one.key] = slot
+        if slot is not None:
+            return slot
+        return UNKNOWN if one.key is None else STORED
 
     def _items(self, places: Sequence[int], new: dict[int, list[np.ndarray]]) -> list[list[np.ndarray] | None]:
         found = []
         for place in places:
             files = new.get(place, self.kept.get(place))
             if files is None:
-                values = [self.loader.cache.get(key) for key in self.keys[place, : self.counts[place]].tolist()]
-                files = self._again(place) if None in values else [value.values for value in values]
+                values = [
+                    self._value(slot, key)
+                    for slot, key in zip(self.slots[place].tolist(), self.keys[place].tolist(), strict=True)
+                    if slot != NONE
+                ]
+                files = self._again(place) if any(value is None for value in values) else values
             found.append(files or None)
         return found
 
+    def _value(self, slot: int, key: bytes) -> np.ndarray | None:
+        """One file's values, copied; None where they have gone from the cache."""
+        if slot > NONE:
+            return self.scratch.values[slot].copy()
+        found = self.loader.cache.get(key)
+        return None if found is None else found.values
+
     def _fetch(self, keys: list[bytes], out: np.ndarray) -> list[int]:
         """Copy values from the cache; returns the places of those that are not there any more."""
-        if not keys:
-            return []
         self.loader.cache.touch(keys)
         return self.loader.cache.fetch(keys, out)
 
     def _again(self, place: int) -> list[np.ndarray]:
         """Read a row anew, whose values have gone from the cache meanwhile."""
-        self.counts[place] = UNKNOWN
+        self.slots[place] = UNKNOWN
         return self._take(self.begin([place]))[place]
 
     def _note(self, place: int, kind: str, reason: str) -> None:

@@ -2,6 +2,7 @@
 
 import difflib
 import json
+import mmap
 import os
 import re
 import tempfile
@@ -23,6 +24,7 @@ __all__ = ["Table", "read_table", "write_atomically", "write_table"]
 
 PLACE = np.int32  # of a row: a table has fewer than 2^31, and for a million each array is 4 MB smaller
 PART = 4096  # cells that become Python's values at once
+BLOCK = 1024  # rows of a mapped table whose cells lie together, so that a row touches few pages
 SMALL = 8 * 2**20  # bytes, encoded; a larger Parquet file's rows stay on disk, mapped into memory
 READERS = (".csv", ".tsv", ".parquet", ".jsonl", ".ndjson", ".json")
 
@@ -36,12 +38,14 @@ class Table:
         root: the folder that paths in cells start from.
         name: of the file, for messages.
         places: the rows of `source` that are meant, in order; None: all.
+        mapped: the file that `source` lies in, where it lies in one.
     """
 
     source: pd.DataFrame | pa.Table
     root: Path
     name: str = "table"
     places: np.ndarray | None = None
+    mapped: mmap.mmap | None = None
 
     def __len__(self) -> int:
         return len(self.source) if self.places is None else len(self.places)
@@ -69,6 +73,11 @@ class Table:
         """Some of the rows, which keep their numbers."""
         rows = np.asarray(rows, dtype=PLACE)
         return replace(self, places=rows if self.places is None else self.places[rows])
+
+    def release(self) -> None:
+        """Give back the memory of what was read of a mapped file; what is read again comes from the system's cache."""
+        if self.mapped is not None and hasattr(mmap, "MADV_DONTNEED"):
+            self.mapped.madvise(mmap.MADV_DONTNEED)
 
     def resolve(self, item: Any) -> Any:
         """A media item of a cell, with a relative path led from `root`.
@@ -151,9 +160,10 @@ def read_table(source: Any, media_root: str | os.PathLike[str] | None = None) ->
     """
     if isinstance(source, Table):
         return source if media_root is None else replace(source, root=Path(media_root))
+    mapped = None
     if isinstance(source, str | os.PathLike):
         path = Path(source)
-        frame, name, root = _read_file(path), path.name, path.parent
+        (frame, mapped), name, root = _read_file(path), path.name, path.parent
     elif isinstance(source, pd.DataFrame):
         frame, name, root = source.copy(deep=False), "the table", Path()
     elif isinstance(source, pa.Table):
@@ -175,10 +185,10 @@ def read_table(source: Any, media_root: str | os.PathLike[str] | None = None) ->
     if not len(frame) or not columns:
         raise DataError(f"{name} has no rows.")
     frame = frame.rename_columns(columns) if arrow else frame.set_axis(columns, axis=1).reset_index(drop=True)
-    return Table(frame, Path(media_root) if media_root is not None else root, name)
+    return Table(frame, Path(media_root) if media_root is not None else root, name, mapped=mapped)
 
 
-def _read_file(path: Path) -> pd.DataFrame | pa.Table:
+def _read_file(path: Path) -> tuple[pd.DataFrame | pa.Table, mmap.mmap | None]:
     if not path.is_file():
         folder = path.parent
         names = [p.name for p in folder.iterdir()] if folder.is_dir() else []
@@ -200,10 +210,10 @@ def _read_file(path: Path) -> pd.DataFrame | pa.Table:
             names = [name or f"Unnamed: {i}" for i, name in enumerate(frame.iloc[0])]
             # Text in Arrow's layout takes a third of what Python's does.
             arrays = [pa.array(frame[i].iloc[1:], pa.large_string(), from_pandas=True) for i in frame.columns]
-            return pa.Table.from_arrays(arrays, names)
+            return pa.Table.from_arrays(arrays, names), None
         if ending == ".parquet":
             return _from_parquet(path)
-        return _from_json(path)
+        return _from_json(path), None
     except DataError:
         raise
     except UnicodeDecodeError as error:
@@ -221,7 +231,7 @@ def _separator(path: Path) -> str:
     return ";" if ";" in first and "," not in first else ","
 
 
-def _from_parquet(path: Path) -> pa.Table:
+def _from_parquet(path: Path) -> tuple[pa.Table, mmap.mmap | None]:
     """The rows of a Parquet file. Many are laid out anew in a file without a name, mapped into memory, which goes by itself.
 
     A row of Parquet can't be read without the thousands beside it; one of a mapped Arrow file can.
@@ -236,13 +246,14 @@ def _from_parquet(path: Path) -> pa.Table:
     wanted = [name for name in plain.names if not re.fullmatch(r"__index_level_\d+__", name)]
     groups = [file.metadata.row_group(i) for i in range(file.metadata.num_row_groups)]
     if sum(group.total_byte_size for group in groups) <= SMALL:
-        return file.read(wanted).cast(pa.schema([plain.field(name) for name in wanted]))
+        return file.read(wanted).cast(pa.schema([plain.field(name) for name in wanted])), None
     with tempfile.NamedTemporaryFile(dir=_scratch(), prefix=SCRATCH, suffix=".arrow") as scratch:
         with pa.OSFile(scratch.name, "wb") as sink, pa.ipc.new_file(sink, plain) as writer:
             for batch in file.iter_batches(65_536, use_threads=False):
-                writer.write_table(pa.Table.from_batches([batch]).cast(plain))
+                writer.write_table(pa.Table.from_batches([batch]).cast(plain), max_chunksize=BLOCK)
         pa.default_memory_pool().release_unused()
-        return pa.ipc.open_file(pa.memory_map(scratch.name)).read_all().select(wanted)
+        mapped = mmap.mmap(scratch.fileno(), 0, access=mmap.ACCESS_READ)
+        return pa.ipc.open_file(pa.py_buffer(mapped)).read_all().select(wanted), mapped
 
 
 def _scratch() -> str | None:

@@ -8,8 +8,11 @@ import numpy as np
 import torch
 from scipy import sparse
 
+from sensorium.baselines.handmade import HandMade, together
 from sensorium.baselines.kernel import fit_kernel
-from sensorium.baselines.linear import fit_linear, hand_made
+from sensorium.baselines.linear import fit_linear
+from sensorium.baselines.rows import known_rows
+from sensorium.baselines.stacking import fit_stack, stack_answers
 from sensorium.data.batches import Rows
 from sensorium.data.targets import TargetCoder
 from sensorium.evaluation.answers import outputs, scored
@@ -17,8 +20,6 @@ from sensorium.evaluation.metrics import MAIN
 from sensorium.model import MultimodalModel
 
 __all__ = ["compare_alone", "majority", "verdict"]
-
-MOST_ROWS = 4000  # training rows for a linear model; more change little and cost much
 
 
 def majority(coder: TargetCoder, target: tuple[np.ndarray, np.ndarray]) -> dict[str, Any]:
@@ -38,8 +39,9 @@ def compare_alone(
 ) -> dict[str, Any]:
     """Every input by itself, three ways, on the validation rows, for as long as `budget` (seconds) lasts.
 
-    alone: the fused model with the other inputs absent. floors: the better of logistic regression and an SVM on
-    hand-made features of the input, which never saw a network ('all': of all inputs together). probes: a linear model on what the trained encoder gives.
+    alone: the fused model with the other inputs absent. floors: the better of a linear model (see
+    `fit_stack`) and an SVM on hand-made features of the input, which never saw a network ('all': of all inputs together).
+    probes: a linear model on what the trained encoder gives.
 
     Returns:
         {"alone": {input: metrics}, "floors": ..., "probes": ..., "skipped": [what there was no time for]}.
@@ -67,39 +69,42 @@ def compare_alone(
                 coder, target, outputs(model, valid, batch_size, (name,))[coder.name], offsets=coder.offsets
             ),
         )
-    values, mask = rows.targets[coder.name]
-    chosen = np.flatnonzero(mask)
-    if len(chosen) > MOST_ROWS:
-        drawn = np.random.default_rng(0).choice(chosen, MOST_ROWS, replace=False)
-        if coder.task in {"binary", "classification"}:  # a rare class may escape the draw, and no model fits one alone
-            drawn = np.union1d(drawn, chosen[np.unique(values[chosen], return_index=True)[1]])
-        chosen = np.sort(drawn)
-    features: dict[str, Any] = {}
+    values, chosen = rows.targets[coder.name][0], known_rows(rows, coder)
 
     def linear(train: Any, other: Any) -> Any:
         fitted = fit_linear(coder.task, train, values[chosen])
         return scored(coder, target, said(coder, fitted, other))
 
-    def classical(train: Any, other: Any) -> Any:
-        """The better of a linear model and a kernel machine; texts' thousands of columns need no kernel."""
-        scores = linear(train, other)
-        if sparse.issparse(train) or coder.task == "multilabel":
+    def classical(train: dict[str, Any], other: dict[str, Any]) -> Any:
+        """The better of stacked linear models and a kernel machine; texts' thousands of columns need no kernel."""
+        size = len(coder.classes) if coder.task in {"classification", "multilabel"} else 1
+        stack = fit_stack(coder.task, train, values[chosen], size)
+        scores = scored(coder, target, stack_answers(coder.task, other, stack))
+        if any(sparse.issparse(part) for part in train.values()) or coder.task == "multilabel":
             return scores
-        fitted = fit_kernel(coder.task, train, values[chosen])
-        curved = scored(coder, target, said(coder, fitted, other))
+        fitted = fit_kernel(coder.task, together(list(train.values())), values[chosen])
+        curved = scored(coder, target, said(coder, fitted, together(list(other.values()))))
         curved.pop("log_loss", None)  # its shares are no probabilities
         main = MAIN[coder.task]
         return curved if main in curved and curved[main]["value"] > scores[main]["value"] else scores
 
-    def floor(name: str) -> Any:
-        train, other = rows.items(name, chosen.tolist()), valid.items(name, range(len(valid)))
-        features[name] = hand_made(rows.readers[name], train, other)
-        return classical(*features[name])
+    made: list[dict[str, Any]] = []
+
+    def features() -> list[dict[str, Any]]:
+        """Of the training rows and of the validation rows, by input."""
+        if not made:
+            if model.wide is None:
+                makes = HandMade(rows.readers)
+                makes.fit(rows, chosen)
+            else:
+                makes = model.wide.features
+            made.extend((makes.matrix(rows, chosen), makes.matrix(valid, np.arange(len(valid)))))
+        return made
 
     for name in names:
-        run("floors", name, lambda name=name: floor(name))
-    if len(names) > 1 and len(features) == len(names):
-        run("floors", "all", lambda: classical(*(together([f[i] for f in features.values()]) for i in (0, 1))))
+        run("floors", name, lambda name=name: classical(*({name: part[name]} for part in features())))
+    if len(names) > 1:
+        run("floors", "all", lambda: classical(*features()))
     slots: list[tuple[np.ndarray, np.ndarray]] = []
 
     def probe(place: int) -> Any:
@@ -111,17 +116,6 @@ def compare_alone(
     for place, name in enumerate(names):
         run("probes", name, lambda place=place: probe(place))
     return found
-
-
-def together(parts: list[Any]) -> Any:
-    """Features of several inputs side by side; sparse where one of them is (a text's).
-
-    A row of TF-IDF has length 1: beside it, standardised features are brought to about that, or they would lead.
-    """
-    if any(sparse.issparse(part) for part in parts):
-        alike = [part if sparse.issparse(part) else part / np.sqrt(part.shape[1]) for part in parts]
-        return sparse.hstack([sparse.csr_array(part) for part in alike]).tocsr()
-    return np.hstack(parts)
 
 
 def said(coder: TargetCoder, fitted: Any, features: Any) -> np.ndarray:

@@ -6,7 +6,7 @@ import numpy as np
 
 from sensorium.evaluation.reliability import ece
 
-__all__ = ["MAIN", "OF_ANSWERS", "macro_f1", "score"]
+__all__ = ["MAIN", "METRICS", "OF_ANSWERS", "macro_f1", "score"]
 
 OF_ANSWERS = ("accuracy", "macro_f1", "balanced_accuracy")  # of classes: what the largest number of a row tells
 MAIN = {"binary": "accuracy", "classification": "accuracy", "multilabel": "micro_f1", "regression": "r2"}

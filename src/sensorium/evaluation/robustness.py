@@ -128,20 +128,27 @@ def _answers(
         values, mask = rows.readers[name].collate(items)
         return Input(torch.from_numpy(values), torch.from_numpy(mask))
 
-    def answer(features: Mapping[str, Any]) -> dict[str, np.ndarray]:
-        fused = model.fusion(features)
-        return {name: said(model.head(name), model.head(name)(fused)) for name in model.targets}
+    def seen(inputs: Mapping[str, Input]) -> dict[str, Any]:
+        """By input, what the network reads of it, what the wide part does, and the network of one input."""
+        made = dict.fromkeys(inputs) if model.wide is None else model.wide.features(inputs)
+        own = {} if model.single is None else {model.single.modality: model.single.encode(inputs)}
+        return {name: (features, made[name], own.get(name)) for name, features in model.encode(inputs).items()}
+
+    def answer(parts: Mapping[str, Any]) -> dict[str, np.ndarray]:
+        features, made = ({name: part[place] for name, part in parts.items()} for place in (0, 1))
+        logits = model.answer(features, made, None if model.single is None else parts[model.single.modality][2])
+        return {name: said(model.head(name), found) for name, found in logits.items()}
 
     items = {name: rows.items(name, places) for name in model.modalities}
     inputs = {name: put_together(name, found) for name, found in items.items()}
-    whole, gone = model.encode(inputs), model.encode(model.drop(inputs, ()))
+    whole, gone = seen(inputs), seen(model.drop(inputs, ()))
     for subset in subsets:
         yield subset, answer({name: (whole if name in subset else gone)[name] for name in model.modalities})
     for name, kinds in damage.kinds.items():
         for kind, corruption in kinds.items():
             for amount in corruption.amounts:
                 damaged = put_together(name, damage.items(name, kind, amount, places, items[name]))
-                yield (name, kind, amount), answer({**whole, **model.encode({name: damaged})})
+                yield (name, kind, amount), answer({**whole, **seen({name: damaged})})
 
 
 def _told(

@@ -28,14 +28,18 @@ from sensorium.evaluation.metrics import MAIN
 from sensorium.export.archive import read_json, write_json
 from sensorium.media.loader import MediaLoader
 from sensorium.model import MultimodalModel
+from sensorium.training.balance import build_balancer
 from sensorium.training.gan import check_rows
 from sensorium.training.loop import measured_precision, train
 from sensorium.training.rebalance import rebalance
 from sensorium.training.sides import choose_sides, warn_of_shared
+from sensorium.training.single import keep_single
+from sensorium.training.widen import fit_wide, join
 
-__all__ = ["Fitted", "rehearse", "run_fit", "with_target"]
+__all__ = ["Fitted", "fit_readers", "rehearse", "run_fit", "with_target"]
 
 
+WIDE_SHARE = 0.1  # of a time limit
 LEARNED_FROM = 50_000  # rows; enough for a mean to a hundredth of its deviation, and for all but the rarest words
 
 
@@ -86,7 +90,7 @@ def run_fit(
     warnings: list[str] = []
     train_table, valid_table, coders = _targets(table, valid, config, problems, loader, warnings)
     readers = build_readers(config, schema)
-    _fit_readers(readers, train_table)
+    fit_readers(readers, train_table)
     model = build_model(config, readers, coders)
     warnings += _check_balance(config, coders)
     rows = Rows(train_table, readers, coders, problems, loader, memory)
@@ -94,6 +98,11 @@ def run_fit(
     say(f"{len(rows)} rows to learn from, {len(checked)} to validate with; {len(readers)} inputs.")
     _any_input(rows)
     reading = time.monotonic() - started
+    widened = None
+    if options.wide:
+        limit = None if options.time_limit is None else WIDE_SHARE * options.time_limit
+        widened = fit_wide(rows, checked, coders, limit)
+    widening = time.monotonic() - started - reading
     modalities = {name: reader.modality for name, reader in readers.items()}
     state = folder / "state.json"
     if resume and state.exists():
@@ -105,9 +114,28 @@ def run_fit(
     chosen = options.model_copy(update={"precision": precision})
     weights = {name: target.weight for name, target in config.targets.items()}
     sampler = _sampler(config, rows, coders, say)
-    trained = train(model, rows, checked, chosen, folder, modalities, weights, started, report, resume, sampler)
+    balancer = build_balancer(config, model, coders)
+    trained = train(
+        model, rows, checked, chosen, folder, modalities, weights, started, report, resume, sampler, balancer, widened
+    )
+    if balancer is not None:
+        say(balancer.line())
+        if (found := balancer.better_alone) is not None:
+            keep_single(
+                model, found["input"], rows, checked, coders, config.model_copy(update={"training": chosen}),
+                folder / "single", resume, widened, sampler, say, report,
+            )  # fmt: skip
+    if widened is not None:
+        wide = widened.wide
+        join(model, widened, checked, max(options.batch_size, 32))
+        for name in wide.targets:
+            say(
+                "target '{}': logits are {:.2f} x the network's + {:.2f} x those of hand-made features.".format(
+                    name, *wide.shares(name)
+                )
+            )
     deadline = None if options.time_limit is None else started + 0.85 * options.time_limit
-    balanced = rebalance(model, rows, checked, coders, config, deadline, say)
+    balanced = rebalance(model, rows, checked, coders, config, deadline, widened, say)
     seconds = time.monotonic() - started
     for line in problems.lines():  # every row was read in the first epoch
         say(line)
@@ -127,8 +155,16 @@ def run_fit(
             if coders[name].offsets:
                 found["imbalance"]["offsets"] = coders[name].offsets
     total = time.monotonic() - started
-    metrics["seconds"] = {"reading": reading, "training": seconds - reading, "probes": total - seconds, "total": total}
+    metrics["seconds"] = {
+        "reading": reading,
+        "wide": widening,
+        "training": seconds - reading - widening,
+        "probes": total - seconds,
+        "total": total,
+    }
     metrics["stopped"] = trained.reason
+    if balancer is not None:
+        metrics["balance"] = balancer.told()
     metrics["warnings"] = warnings
     for warning in warnings:
         say(f"warning: {warning}")
@@ -211,7 +247,7 @@ def _sampler(
     return SAMPLERS[method](np.where(mask, values, -1).astype(int), config.training.seed)
 
 
-def _fit_readers(readers: dict[str, Reader], table: Table) -> None:
+def fit_readers(readers: dict[str, Reader], table: Table) -> None:
     """Learn vocabularies, categories and scales, from LEARNED_FROM rows at most, evenly spread over the table."""
     if len(table) > LEARNED_FROM:
         table = table.take(np.linspace(0, len(table) - 1, LEARNED_FROM).astype(int))
@@ -275,6 +311,8 @@ def _measure(
             "majority": majority(coder, valid.targets[name]),
             "calibration": _calibrated(coder, calibration[name], before),
         }
+        if model.wide is not None and name in model.wide.targets:
+            found["shares"] = dict(zip(("network", "wide"), model.wide.shares(name), strict=True))
         if budget is not None:
             found |= compare_alone(model, rows, valid, coder, max(batch_size, 32), budget / len(coders))
             warnings.extend(verdict(coder, found["valid"], found, found["majority"]))
@@ -311,7 +349,7 @@ def rehearse(table: Table, valid: Table | None, config: Config, schema: Schema) 
     loader = build_loader(config)
     train_table, _, coders = _targets(table, valid, config, Problems(), loader, [])
     readers = build_readers(config, schema)
-    _fit_readers(readers, train_table)
+    fit_readers(readers, train_table)
     _check_balance(config, coders)
     model = build_model(config, readers, coders)
     rows = Rows(train_table, readers, coders, problems, loader)

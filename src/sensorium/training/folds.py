@@ -23,7 +23,7 @@ from sensorium.export.archive import read_json, write_json
 from sensorium.training.fit import Fitted, run_fit, with_target
 from sensorium.training.sides import groups_of
 
-__all__ = ["over_folds", "run_folds"]
+__all__ = ["folds_of", "over_folds", "run_folds"]
 
 Say = Callable[[str], None]
 Report = Callable[[dict[str, Any]], None]
@@ -59,7 +59,7 @@ def run_folds(
     if taken := {"fold", "row"} & set(config.targets):
         raise ConfigError(f"target '{min(taken)}' would be two columns of out_of_fold.csv. Rename it in the table.")
     whole, table = table, with_target(table, config, Problems())
-    folds = _folds(table, config)
+    folds = folds_of(table, config)
     if not resume:
         shutil.rmtree(folder, ignore_errors=True)
     _check_same(folds, folder)
@@ -131,7 +131,7 @@ def over_folds(scores: list[dict[str, float]]) -> dict[str, dict[str, Any]]:
     return found
 
 
-def _folds(table: Table, config: Config) -> np.ndarray:
+def folds_of(table: Table, config: Config) -> np.ndarray:
     """The fold of each row, from 0; -1 for rows without the first target that every model may learn from."""
     name, target = next(iter(config.targets.items()))
     coder = fit_target(name, table.cells(name), target.task)

@@ -17,19 +17,23 @@ from sensorium.data.batches import Batch, EpochSampler, Rows
 from sensorium.errors import TrainingError
 from sensorium.model import MultimodalModel
 from sensorium.training.augment import augment
+from sensorium.training.balance import AuxiliaryHeads, Balancer
 from sensorium.training.module import NotFinite, TrainingModule
 from sensorium.training.precision import choose_precision
+from sensorium.training.widen import Widened
 
 __all__ = ["Trained", "measured_precision", "train"]
 
 
 @dataclass
 class Trained:
-    """What a training came to: the reason it ended, and a row of numbers for each epoch."""
+    """What a training came to: the reason it ended, a row of numbers for each epoch, and the best epoch's heads of
+    single inputs, where it had some."""
 
     reason: str
     history: list[dict[str, float]] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
+    heads: AuxiliaryHeads | None = None
 
 
 class Epochs:
@@ -90,7 +94,8 @@ class Watch(Callback):
         valid = float(trainer.callback_metrics["valid_loss"])
         row = {"epoch": trainer.current_epoch + 1, "train_loss": module.mean_loss(), "valid_loss": valid}
         seconds = {"seconds": time.monotonic() - module.started, "waited": self.epochs.waited}
-        self.history.append({**row, "learning_rate": rate, **seconds})
+        more = {} if module.balancer is None else module.balancer.row()
+        self.history.append({**row, "learning_rate": rate, **seconds, **more})
 
 
 def train(
@@ -105,6 +110,8 @@ def train(
     report: Callable[[dict[str, Any]], None] = lambda _: None,
     resume: bool = False,
     sampler: EpochSampler | None = None,
+    balancer: Balancer | None = None,
+    widened: Widened | None = None,
 ) -> Trained:
     """Train `model` in place and leave it with the weights of its best epoch by validation loss.
 
@@ -119,6 +126,8 @@ def train(
         report: called after each step with step, epoch, loss and the steps there will be.
         resume: go on from the checkpoint in `folder`, where there is one.
         sampler: of the rows' order; every row once where left out.
+        balancer: of the inputs; None: the fused loss alone.
+        widened: a wide part, to whose answers the network's are added; None: the network answers alone.
 
     Raises:
         TrainingError: the loss stopped being finite before any epoch ended.
@@ -126,7 +135,7 @@ def train(
     loader = Epochs(rows, options.batch_size, sampler or EpochSampler(len(rows), options.seed))
     valid_loader = Epochs(valid, options.batch_size)
     steps = len(loader) * options.epochs
-    module = TrainingModule(model, options, modalities, weights, steps, started)
+    module = TrainingModule(model, options, modalities, weights, steps, started, balancer, widened)
     checkpoints = ModelCheckpoint(
         folder, filename="best", monitor="valid_loss", save_last=True, enable_version_counter=False
     )
@@ -168,9 +177,17 @@ def train(
     best = folder / "best.ckpt"
     if best.exists():
         state = torch.load(best, map_location="cpu", weights_only=True)["state_dict"]
-        model.load_state_dict({name.removeprefix("model."): value for name, value in state.items()})
+        model.load_state_dict(_part(state, "model."))
+        if balancer is not None:
+            balancer.load_state_dict(_part(state, "balancer."))
     model.cpu().eval()
-    return Trained(reason, watch.history, notes)
+    heads = None if balancer is None else balancer.cpu().eval().heads
+    return Trained(reason, watch.history, notes, heads)
+
+
+def _part(state: Mapping[str, torch.Tensor], prefix: str) -> dict[str, torch.Tensor]:
+    """A module's own of the whole's weights."""
+    return {name.removeprefix(prefix): value for name, value in state.items() if name.startswith(prefix)}
 
 
 QUIET = [

@@ -7,13 +7,16 @@ from typing import Any
 
 import lightning
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from sensorium.config import Training
 from sensorium.data.batches import Batch
+from sensorium.encoders.features import Input
 from sensorium.errors import TrainingError
 from sensorium.model import MultimodalModel
 from sensorium.training.augment import augment, drop_modalities
+from sensorium.training.balance import Balancer
+from sensorium.training.widen import Jury, Widened
 
 __all__ = ["NotFinite", "TrainingModule"]
 
@@ -32,6 +35,8 @@ class TrainingModule(lightning.LightningModule):
         weights: of each target's loss.
         steps: optimiser steps of the whole training.
         started: `time.monotonic()` when the time limit began to run.
+        balancer: of the modalities; None: the fused loss alone.
+        widened: a wide part, to whose answers the network's are added; None: the network answers alone.
     """
 
     def __init__(
@@ -42,13 +47,22 @@ class TrainingModule(lightning.LightningModule):
         weights: Mapping[str, float],
         steps: int,
         started: float,
+        balancer: Balancer | None = None,
+        widened: Widened | None = None,
     ):
         super().__init__()
         self.model, self.options, self.weights = model, options, dict(weights)
         self.modalities, self.steps, self.started = dict(modalities), steps, started
+        self.balancer, self.widened = balancer, widened
+        if widened is not None:  # the first answers are those of the wide part
+            for name in widened.wide.targets:
+                nn.init.zeros_(model.head(name).linear.weight)
+                nn.init.zeros_(model.head(name).linear.bias)
 
     def on_train_epoch_start(self) -> None:
         self.losses: list[tuple[float, int]] = []
+        if self.balancer is not None:
+            self.balancer.begin_epoch(self._done(self.global_step))
 
     def training_step(self, batch: Batch, index: int) -> Tensor:
         # All chance of a step comes from its number: a resumed run goes on as if it had never stopped. Seeding an epoch
@@ -56,15 +70,31 @@ class TrainingModule(lightning.LightningModule):
         torch.manual_seed(self.options.seed * 1_000_003 + self.global_step + 1)
         inputs = augment(batch.inputs, self.modalities) if self.options.augment else batch.inputs
         inputs = drop_modalities(inputs, self.options.modality_dropout)
-        loss = self.model.loss(self.model(inputs), batch.targets, self.weights)
-        if not torch.isfinite(loss):
+        loss, whole = self._losses(batch, inputs)
+        if not torch.isfinite(whole):
             raise NotFinite(
-                f"the loss is {loss.item()} at step {self.global_step} (epoch {self.current_epoch + 1}); "
+                f"the loss is {whole.item()} at step {self.global_step} (epoch {self.current_epoch + 1}); "
                 f"{self._culprit(inputs)}. Lower training.learning_rate ({self.options.learning_rate:g}), "
                 "or set training.precision=32."
             )
         self.losses.append((loss.item(), len(batch.rows)))
-        return loss
+        return whole
+
+    def _losses(self, batch: Batch, inputs: dict[str, Input]) -> tuple[Tensor, Tensor]:
+        """The fused loss, and the loss to go back from."""
+
+        def joined(logits: dict[str, Tensor]) -> dict[str, Tensor]:
+            if self.widened is None:
+                return logits
+            if self.training:
+                return self.widened.train.add(logits, batch.rows, inputs, self.widened.stance.hidden)
+            self.jury.hear(logits, batch)
+            return logits
+
+        if self.balancer is not None:
+            return self.balancer.loss(self.model, inputs, batch.targets, self.weights, joined)
+        loss = self.model.loss(joined(self.model(inputs)), batch.targets, self.weights)
+        return loss, loss
 
     def mean_loss(self) -> float:
         """Over the rows of this epoch so far."""
@@ -72,11 +102,34 @@ class TrainingModule(lightning.LightningModule):
 
     def on_before_optimizer_step(self, optimizer: Any) -> None:
         # Not by Lightning's option: under bf16 it refuses fused optimisers, though nothing is scaled there.
-        torch.nn.utils.clip_grad_norm_(self.parameters(), self.options.gradient_clip)
+        if self.balancer is not None:
+            self.balancer.modulate(self.model)
+            # Apart, so that heads which only watch don't change what the model learns.
+            torch.nn.utils.clip_grad_norm_(self.balancer.parameters(), self.options.gradient_clip)
+        torch.nn.utils.clip_grad_norm_(self.model.parameters(), self.options.gradient_clip)
+
+    def on_validation_epoch_start(self) -> None:
+        if self.widened is not None:
+            self.jury = Jury(self.widened, self.weights)
 
     def validation_step(self, batch: Batch, index: int) -> None:
-        loss = self.model.loss(self.model(batch.inputs), batch.targets, self.weights)
-        self.log("valid_loss", loss, batch_size=len(batch.rows))
+        loss, _ = self._losses(batch, batch.inputs)
+        if self.widened is None:
+            self.log("valid_loss", loss, batch_size=len(batch.rows))
+
+    def on_validation_epoch_end(self) -> None:
+        if self.widened is not None:
+            self.log("valid_loss", self.jury.loss())
+        if self.balancer is not None:
+            self.balancer.end_epoch(self.current_epoch + 1)
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        if self.balancer is not None:
+            checkpoint["balance"] = self.balancer.state
+
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        if self.balancer is not None:
+            self.balancer.state = checkpoint["balance"]
 
     def configure_optimizers(self) -> Any:
         decayed = [p for p in self.parameters() if p.ndim > 1]
@@ -90,17 +143,21 @@ class TrainingModule(lightning.LightningModule):
         return {"optimizer": optimiser, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
 
     def _factor(self, step: int) -> float:
-        """Linear warm-up, then a cosine to 2 % (or no change); under a time limit, by what is further, steps or time."""
-        done = step / max(1, self.steps)
-        if self.options.time_limit is not None:
-            done = max(done, (time.monotonic() - self.started) / self.options.time_limit)
-        done = min(done, 1.0)
+        """Linear warm-up, then a cosine to 2 % (or no change)."""
+        done = self._done(step)
         if done < self.options.warmup:
             return max(done / self.options.warmup, 1e-2)
         if self.options.schedule == "constant":
             return 1.0
         rest = (done - self.options.warmup) / (1 - self.options.warmup)
         return 0.02 + 0.98 * 0.5 * (1 + math.cos(math.pi * rest))
+
+    def _done(self, step: int) -> float:
+        """The share of the training that is over; under a time limit, by what is further, steps or time."""
+        done = step / max(1, self.steps)
+        if self.options.time_limit is not None:
+            done = max(done, (time.monotonic() - self.started) / self.options.time_limit)
+        return min(done, 1.0)
 
     def _culprit(self, inputs: dict[str, Any]) -> str:
         """Which input, or its encoder, gave numbers that are not finite."""

@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -18,6 +18,7 @@ from sensorium.evaluation.metrics import macro_f1
 from sensorium.evaluation.offsets import choose_offsets, cross_fitted
 from sensorium.model import MultimodalModel
 from sensorium.training.gan import VectorGAN, check_rows
+from sensorium.training.widen import Beside, Widened
 
 __all__ = ["AFTER", "LOSSES", "generated", "rebalance", "refit"]
 
@@ -35,6 +36,7 @@ def rebalance(
     coders: Mapping[str, TargetCoder],
     config: Config,
     deadline: float | None,
+    widened: Widened | None = None,
     say: Callable[[str], None] = lambda _: None,
 ) -> dict[str, dict[str, Any]]:
     """Change heads in `model` and offsets in `coders` where macro F1 on the validation rows rises by it.
@@ -50,6 +52,7 @@ def rebalance(
         coders: of the targets; those without classes are left alone.
         config: complete; a method that is none of AFTER does nothing.
         deadline: `time.monotonic()` after which no other variant is begun; auto then leaves the GAN out, too.
+        widened: the wide part that is joined with the model.
         say: called with a line a target.
 
     Returns:
@@ -66,15 +69,37 @@ def rebalance(
     chosen = np.unique(np.concatenate([_thinned(*rows.targets[name]) for name in names]))
     size = max(config.training.batch_size, 32)
     vectors, others = _fused(model, rows, size, chosen), _fused(model, valid, size)
+    train_around, valid_around = (
+        _around(model, part, size, places, beside)
+        for part, places, beside in (
+            (rows, chosen, widened and widened.train), (valid, None, widened and widened.valid)
+        )
+    )  # fmt: skip
     found = {}
     for name in names:
         values, mask = (part[chosen] for part in rows.targets[name])
         checked, there = valid.targets[name]
         train = vectors[mask], torch.from_numpy(values[mask]).long()
-        variants = _Variants(model.head(name), train, (others[there], checked[there].astype(int)), coders[name], config)
+        around = train_around[name].of(torch.from_numpy(mask)), valid_around[name].of(torch.from_numpy(there))
+        truth = others[there], checked[there].astype(int)
+        variants = _Variants(model.head(name), train, truth, around, coders[name], config)
         found[name] = variants.best(deadline)
         say(f"target '{name}': {_told(found[name])}")
     return found
+
+
+class Around(NamedTuple):
+    """What stands beside a head in each row: the logits are scale * the head's + offset, both (N, ...) as the head's."""
+
+    scale: Tensor
+    offset: Tensor
+
+    def __call__(self, logits: Tensor) -> Tensor:
+        return self.scale * logits + self.offset
+
+    def of(self, rows: Tensor | slice) -> "Around":
+        """Of these rows."""
+        return Around(self.scale[rows], self.offset[rows])
 
 
 class _Variants:
@@ -85,10 +110,12 @@ class _Variants:
         head: nn.Module,
         train: tuple[Tensor, Tensor],
         valid: tuple[Tensor, np.ndarray],
+        around: tuple[Around, Around],
         coder: TargetCoder,
         config: Config,
     ):
         self.head, self.coder, self.config = head, coder, config
+        self.around, self.valid_around = around
         (self.vectors, self.classes), (self.others, self.truth) = train, valid
         self.notes: dict[str, Any] = {}
 
@@ -107,15 +134,16 @@ class _Variants:
                 return
             tried[kind] = {"macro_f1": score(), "seconds": time.monotonic() - start}
 
-        def trained_on(kind: str, vectors: Tensor, classes: Tensor) -> float:
-            heads[kind] = refit(self._head("none" if kind == "gan" else kind), self.head, vectors, classes, seed)
+        def trained_on(kind: str, vectors: Tensor, classes: Tensor, around: Around) -> float:
+            fresh = self._head("none" if kind == "gan" else kind)
+            heads[kind] = refit(fresh, self.head, vectors, classes, around, seed)
             return macro_f1(self.truth, self._said(heads[kind]))
 
         if method in {"auto", "threshold"}:
             run("threshold", lambda: cross_fitted(self.truth, as_trained))
         if method == "auto":
             for kind in LOSSES:
-                run(kind, lambda kind=kind: trained_on(kind, self.vectors, self.classes))
+                run(kind, lambda kind=kind: trained_on(kind, self.vectors, self.classes, self.around))
         if method in {"auto", "gan"}:
             try:
                 check_rows(self.coder.name, self.coder.classes, self._counts())
@@ -144,13 +172,16 @@ class _Variants:
 
     @torch.no_grad()
     def _said(self, head: nn.Module) -> np.ndarray:
-        return head.eval().probabilities(head(self.others)).numpy()
+        return head.eval().probabilities(self.valid_around(head(self.others))).numpy()
 
     def _counts(self) -> list[int]:
         return self.classes.bincount(minlength=len(self.coder.classes)).tolist()
 
-    def _with_generated(self, seed: int) -> tuple[Tensor, Tensor]:
-        """The training rows and generated ones; whether a linear model gains by them is noted."""
+    def _with_generated(self, seed: int) -> tuple[Tensor, Tensor, Around]:
+        """The training rows and generated ones; whether a linear model gains by them is noted.
+
+        What stands beside the network of a generated row is that of a real row of its class.
+        """
         made, of = generated(VectorGAN(self.vectors, self.classes, self.config.imbalance, seed), self._counts())
         vectors, classes = torch.cat([self.vectors, made]), torch.cat([self.classes, of])
         scores = {
@@ -158,7 +189,10 @@ class _Variants:
             "real_and_generated": self._linear(vectors, classes),
         }
         self.notes["gan"] = {"generated": len(made), "linear_macro_f1": scores}
-        return vectors, classes
+        random = np.random.default_rng(seed)
+        rows = [random.choice(np.flatnonzero(self.classes.numpy() == place)) for place in of.tolist()]
+        like = torch.cat([torch.arange(len(self.classes)), torch.tensor(rows, dtype=torch.int64)])
+        return vectors, classes, self.around.of(like)
 
     def _linear(self, vectors: Tensor, classes: Tensor) -> float:
         deviation, mean = torch.std_mean(self.vectors, dim=0, correction=0)
@@ -167,7 +201,7 @@ class _Variants:
         return macro_f1(self.truth, np.eye(len(self.coder.classes))[said])
 
 
-def refit(head: nn.Module, start: nn.Module, vectors: Tensor, classes: Tensor, seed: int) -> nn.Module:
+def refit(head: nn.Module, start: nn.Module, vectors: Tensor, classes: Tensor, around: Around, seed: int) -> nn.Module:
     """`head` trained by its own loss on fixed vectors, from the weights of `start`; the seed decides.
 
     Reference:
@@ -185,7 +219,7 @@ def refit(head: nn.Module, start: nn.Module, vectors: Tensor, classes: Tensor, s
         for _ in range(STEPS):
             drawn = torch.randint(len(vectors), (BATCH,)) if len(vectors) > BATCH else slice(None)
             optimiser.zero_grad()
-            head.loss(head(vectors[drawn]), classes[drawn]).backward()
+            head.loss(around.of(drawn)(head(vectors[drawn])), classes[drawn]).backward()
             optimiser.step()
             schedule.step()
     return head.eval()
@@ -215,6 +249,29 @@ def _fused(model: MultimodalModel, rows: Rows, size: int, chosen: np.ndarray | N
     """(rows, width): what the heads read."""
     model.eval()
     return torch.cat([model.fusion(model.encode(batch.inputs)) for batch in rows.batches(size, chosen)])
+
+
+@torch.no_grad()
+def _around(
+    model: MultimodalModel, rows: Rows, size: int, chosen: np.ndarray | None, beside: Beside | None
+) -> dict[str, Around]:
+    """What stands beside the heads of these rows, by target; `beside`: what the wide part says of them."""
+    found: dict[str, list[Around]] = {name: [] for name in model.targets}
+    for batch in rows.batches(size, chosen):
+        nothing = {name: torch.zeros_like(z) for name, z in model.heads_of(model.encode(batch.inputs)).items()}
+        ones = {name: torch.ones_like(z) for name, z in nothing.items()}
+        if model.single is None:
+            without, whole = nothing, ones
+        else:
+            own = model.single.encode(batch.inputs)
+            without, whole = model.single.mix(nothing, own), model.single.mix(ones, own)
+        added = nothing if beside is None else beside.add(nothing, batch.rows, batch.inputs)
+        for name in model.targets:
+            wide = model.wide is not None and name in model.wide.targets
+            network, other = model.wide.shares(name) if wide else (1.0, 0.0)
+            offset = network * without[name] + other * added[name]
+            found[name].append(Around(network * (whole[name] - without[name]), offset))
+    return {n: Around(*map(torch.cat, zip(*parts, strict=True))) for n, parts in found.items()}
 
 
 def _told(found: Mapping[str, Any]) -> str:

@@ -1,0 +1,164 @@
+"""Hand-made features of every input of a table: what a classical model reads."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from scipy import sparse
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from sensorium.baselines.descriptors import Clips, Columns, Motion, Numbers, Pictures, Sounds
+from sensorium.baselines.learned import Learned
+from sensorium.baselines.tfidf import TfIdf
+from sensorium.data.batches import Reader, Rows
+from sensorium.encoders.features import Input
+from sensorium.encoders.rows import present_rows
+
+__all__ = ["HandMade", "together"]
+
+BATCH = 64  # rows
+MOST = 256  # features of an input that is no text; of more, the main directions are kept
+SHARE = {"image": 0.5, "video": 0.5}  # of other inputs' length: many features, each of which tells little
+
+
+class HandMade(nn.Module):
+    """Classical features of each input: a row each, zeros where the row misses the input.
+
+    Texts: TF-IDF of tokens and pairs, rows of length 1. All others: the descriptors of `sensorium.baselines.descriptors`,
+    the mean of several files in a cell; standardised (columns: centred), reduced to their 256 main directions where there are more, scaled
+    to a mean squared length of 1 (of pictures 1/4), and a last feature that says: the input is there.
+
+    Args:
+        readers: fitted, by input.
+
+    Shape:
+        inputs: dict of Input. Returns a dict of (B, features) float, for each input.
+    """
+
+    def __init__(self, readers: Mapping[str, Reader]):
+        super().__init__()
+        self.inputs = tuple(readers)
+        self.parts = nn.ModuleList(_part(reader) for reader in readers.values())
+
+    def fit(self, rows: Rows, places: Sequence[int] | np.ndarray) -> None:
+        """Learn terms, scales and directions from these rows."""
+        seen: dict[str, list[Any]] = {name: [] for name in self.inputs}
+        for batch in rows.batches(BATCH, places):
+            for name, part in zip(self.inputs, self.parts, strict=True):
+                seen[name].append(part.look(*batch.inputs[name]))
+        for name, part in zip(self.inputs, self.parts, strict=True):
+            part.fit(seen.pop(name))
+
+    def forward(self, inputs: Mapping[str, Input]) -> dict[str, Tensor]:
+        there = next(iter(inputs.values())).mask
+        return {
+            name: part(*inputs[name]) if name in inputs else torch.zeros(len(there), part.size, device=there.device)
+            for name, part in zip(self.inputs, self.parts, strict=True)
+        }
+
+    @torch.no_grad()
+    def matrix(self, rows: Rows, places: Sequence[int] | np.ndarray) -> dict[str, Any]:
+        """The features of these rows by input: arrays (rows, features), of texts sparse."""
+        found: dict[str, list[Any]] = {name: [] for name in self.inputs}
+        for batch in rows.batches(BATCH, places):
+            for name, features in self(batch.inputs).items():
+                made = features.numpy()
+                found[name].append(sparse.csr_array(made) if self.is_text(name) else made)
+        return {n: sparse.vstack(p).tocsr() if self.is_text(n) else np.concatenate(p) for n, p in found.items()}
+
+    @property
+    def sizes(self) -> list[int]:
+        """How many features each input has."""
+        return [part.size for part in self.parts]
+
+    def is_text(self, name: str) -> bool:
+        return isinstance(self.parts[self.inputs.index(name)], TfIdf)
+
+
+def together(parts: Sequence[Any]) -> Any:
+    """Features of several inputs side by side; sparse where one of them is (a text's)."""
+    if any(sparse.issparse(part) for part in parts):
+        return sparse.hstack([sparse.csr_array(part) for part in parts]).tocsr()
+    return np.hstack(parts)
+
+
+class Described(Learned):
+    """A descriptor's features, standardised and reduced by what training rows taught.
+
+    Args:
+        describe: (values, mask) of rows that are there -> (rows, features); `scaled` False: not by their deviations.
+        length: root of the mean squared length of a training row.
+        bag: rows hold several files, in a dimension after the first.
+    """
+
+    def __init__(self, describe: nn.Module, length: float = 1.0, bag: bool = False):
+        super().__init__()
+        self.describe, self.length, self.bag = describe, length, bag
+        self.scaled = getattr(describe, "scaled", True)
+        self.register_buffer("mean", torch.zeros(0))  # empty where no training row had the input
+        self.register_buffer("directions", torch.zeros(0, 0))  # (features, kept): of standardised features, scaled
+
+    def look(self, values: Tensor, mask: Tensor) -> Tensor:
+        """What `fit` needs of a batch: the features of the rows that are there."""
+        present = present_rows(mask)
+        return self._raw(values[present], mask[present]) if present.any() else torch.zeros(0, 0)
+
+    def fit(self, seen: Sequence[Tensor]) -> None:
+        seen = [part for part in seen if len(part)]
+        if not seen:
+            return
+        raw = torch.cat(seen)
+        deviation, self.mean = torch.std_mean(raw.double(), dim=0, correction=0)
+        self.mean = self.mean.float()
+        rounding = 1e-6 * self.mean.abs().clamp(min=1)  # is no deviation
+        scale = torch.where(deviation > rounding, 1 / deviation if self.scaled else 1.0, 0.0).float()
+        standard = (raw - self.mean) * scale
+        if min(standard.shape) > MOST:
+            with torch.random.fork_rng(devices=[]):
+                torch.manual_seed(0)
+                directions = torch.svd_lowrank(standard, MOST + 16, niter=4)[2][:, :MOST]  # (features, kept)
+        else:
+            directions = torch.eye(standard.shape[1])
+        size = (standard @ directions).square().sum(1).mean().sqrt().clamp(min=1e-6)
+        self.directions = scale[:, None] * directions * (self.length / size)
+
+    def forward(self, values: Tensor, mask: Tensor) -> Tensor:
+        present = present_rows(mask)
+        found = torch.zeros(len(mask), self.size, device=mask.device)
+        if present.any() and len(self.mean):
+            raw = self._raw(values[present], mask[present])
+            found[present] = F.pad((raw - self.mean) @ self.directions, (0, 1), value=self.length)
+        return found
+
+    @property
+    def size(self) -> int:
+        """Features."""
+        return self.directions.shape[1] + 1
+
+    def _raw(self, values: Tensor, mask: Tensor) -> Tensor:
+        if not self.bag:
+            return self.describe(values, mask)
+        rows, items = mask.shape[:2]
+        there = present_rows(mask.flatten(0, 1))
+        of = torch.arange(rows, device=mask.device).repeat_interleave(items)[there]
+        features = self.describe(values.flatten(0, 1)[there], mask.flatten(0, 1)[there])
+        total = torch.zeros(rows, features.shape[1], device=mask.device).index_add_(0, of, features)
+        return total / of.bincount(minlength=rows)[:, None]
+
+
+def _part(reader: Reader) -> nn.Module:
+    kind = reader.modality
+    if kind == "text":
+        return TfIdf(reader.vocabulary)
+    options = getattr(reader, "options", {})
+    describe = {
+        "image": Pictures,
+        "video": Clips,
+        "motion": lambda: Motion(**options),
+        "audio": lambda: Sounds(options["sample_rate"]),
+        "tabular": lambda: Columns(reader.numeric, reader.sizes),
+        "vector": Numbers,
+    }[kind]()
+    return Described(describe, SHARE.get(kind, 1.0), getattr(reader, "bag", 1) > 1)

@@ -1,0 +1,112 @@
+"""A predictor to its run folder and back."""
+
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import yaml
+from safetensors import SafetensorError
+from safetensors.torch import load as load_tensors
+from safetensors.torch import save as save_tensors
+
+from sensorium.baselines.wide import Wide
+from sensorium.build import build_model, restore_readers
+from sensorium.config import dump_config, parse_config
+from sensorium.data.schema import Schema
+from sensorium.data.table import write_atomically, write_table
+from sensorium.data.targets import TargetCoder
+from sensorium.errors import ConfigError, DataError
+from sensorium.evaluation.calibration import Calibration
+from sensorium.export.archive import FORMAT, check_files, read_json, seal, write_json
+from sensorium.single import Single
+
+__all__ = ["read_run", "write_run"]
+
+OUT_OF_FOLD = "out_of_fold.csv"
+
+
+def write_run(folder: Path, predictor: Any) -> None:
+    """Write the run folder, run.json last: a folder without it is no finished run.
+
+    Raises:
+        ConfigError: the folder already holds a run.
+    """
+    if (folder / "run.json").exists():
+        raise ConfigError(f"{folder} already holds a run. Save to another folder.")
+    folder.mkdir(parents=True, exist_ok=True)
+    model = predictor.model
+    states = {name: reader.state() for name, reader in predictor.readers.items()}
+    for place, state in enumerate(states.values()):
+        if "tokenizer" in state:
+            name = f"tokenizers/{place}.json"  # by number: a column's name may not do as a file's
+            write_atomically(folder / name, state["tokenizer"].encode())
+            state["tokenizer"] = name
+    inputs = {
+        "readers": states,
+        "targets": {name: coder.to_json() for name, coder in predictor.coders.items()},
+        "calibration": {name: found.to_json() for name, found in predictor.calibration.items()},
+        "wide": [] if model.wide is None else list(model.wide.targets),
+        "single": None if model.single is None else model.single.modality,
+    }
+    weights = {name: value.contiguous() for name, value in model.state_dict().items()}
+    write_atomically(folder / "config.yaml", dump_config(predictor.config).encode())
+    write_json(folder / "schema.json", predictor.schema.to_json())
+    write_json(folder / "inputs.json", inputs)
+    write_atomically(folder / "weights.safetensors", save_tensors(weights))
+    write_json(folder / "metrics.json", predictor.metrics)
+    if predictor.out_of_fold is not None:
+        write_table(predictor.out_of_fold, folder / OUT_OF_FOLD)
+    write_table(predictor.history, folder / "history.csv")
+    write_table(predictor.found, folder / "problems.csv")
+    write_json(folder / "run.json", {**predictor.run, "format": FORMAT, "files": seal(folder)})
+
+
+def read_run(folder: Path) -> tuple[Any, ...]:
+    """What a `Predictor` is made of, in its order, from a folder that nobody has changed.
+
+    Raises:
+        DataError: no finished run, made by a newer format, damaged or changed since it was saved.
+    """
+    if not folder.is_dir():
+        raise DataError(f"cannot load {folder}: there is no such folder.")
+    run = read_json(folder / "run.json")
+    if not isinstance(run, dict) or not isinstance(run.get("files"), dict):
+        raise DataError(f"{folder / 'run.json'} is damaged and can't be read. Restore it or fit again.")
+    if run.get("format") != FORMAT:
+        raise DataError(f"{folder} has the format {run.get('format')!r}; this sensorium reads format {FORMAT}.")
+    check_files(folder, run["files"])
+    config = parse_config(yaml.safe_load((folder / "config.yaml").read_text(encoding="utf-8")))
+    schema = Schema.from_json(read_json(folder / "schema.json"))
+    states = read_json(folder / "inputs.json")
+    for state in states["readers"].values():
+        if "tokenizer" in state:
+            if state["tokenizer"] not in run["files"]:
+                name = state["tokenizer"]
+                raise DataError(f"{folder / 'inputs.json'} names '{name}', which has no checksum; it is not loaded.")
+            state["tokenizer"] = (folder / state["tokenizer"]).read_text(encoding="utf-8")
+    readers = restore_readers(config, states["readers"])
+    coders = {name: TargetCoder(**state) for name, state in states["targets"].items()}
+    calibration = {name: Calibration(**state) for name, state in states.get("calibration", {}).items()}
+    model = build_model(config, readers, coders)
+    if states.get("wide"):
+        model.wide = Wide(readers, states["wide"])
+    if (modality := states.get("single")) is not None:
+        own = config.model_copy(update={"inputs": {modality: config.inputs[modality]}})
+        model.single = Single(build_model(own, {modality: readers[modality]}, coders))
+    try:
+        model.load_state_dict(load_tensors((folder / "weights.safetensors").read_bytes()))
+    except (SafetensorError, RuntimeError) as error:
+        raise DataError(f"{folder / 'weights.safetensors'} does not fit the configuration of the run.") from error
+    names = {name: str for name, coder in coders.items() if coder.task != "regression"}  # a class 01 is no 1
+    answers = _table(folder / OUT_OF_FOLD, dtype=names, keep_default_na=False)
+    history, problems = _table(folder / "history.csv"), _table(folder / "problems.csv")
+    metrics = read_json(folder / "metrics.json")
+    return (
+        config, schema, readers, coders, model.eval(), metrics,
+        pd.DataFrame() if history is None else history, pd.DataFrame() if problems is None else problems,
+        run, calibration, answers,
+    )  # fmt: skip
+
+
+def _table(path: Path, **options: Any) -> pd.DataFrame | None:
+    return pd.read_csv(path, **options) if path.exists() else None

@@ -1,0 +1,53 @@
+"""The network of one input by itself, to stand beside that of all."""
+
+from collections.abc import Mapping
+
+import torch
+from torch import Tensor, nn
+
+from sensorium.encoders.features import Features, Input
+
+__all__ = ["Single"]
+
+
+class Single(nn.Module):
+    """Keeps what one input tells by itself, where training it together with others loses that.
+
+    Reference:
+        Wang et al. 2020, What Makes Training Multi-modal Classification Networks Hard?: the best single network often
+        beats the joint one. Here both answer: logits = (1 - share) * joint + share * single, of rows that have the input.
+
+    Args:
+        network: a MultimodalModel of one modality, with the targets of the joint one.
+    """
+
+    def __init__(self, network: nn.Module):
+        super().__init__()
+        self.network = network
+        (self.modality,) = network.modalities
+        self.register_buffer("shares", torch.zeros(len(network.targets)))
+
+    def share(self, target: str) -> float:
+        return float(self.shares[self.network.targets.index(target)])
+
+    def set_share(self, target: str, share: float) -> None:
+        self.shares[self.network.targets.index(target)] = share
+
+    def encode(self, inputs: Mapping[str, Input]) -> Features | None:
+        """The tokens of its input; None where that is not given."""
+        if self.modality not in inputs:
+            return None
+        return self.network.encode({self.modality: inputs[self.modality]})[self.modality]
+
+    def mix(self, joint: Mapping[str, Tensor], features: Features | None) -> dict[str, Tensor]:
+        """The joint network's logits by target, with its own in them."""
+        if features is None:
+            return dict(joint)
+        own = self.network.heads_of({self.modality: features})
+        present = features.mask.any(1)  # (B,)
+        found = {}
+        for target, logits in joint.items():
+            share = self.shares[self.network.targets.index(target)] * present
+            share = share.reshape(-1, *[1] * (logits.dim() - 1))
+            found[target] = torch.lerp(logits.float(), own[target].float(), share)
+        return found

@@ -1,0 +1,222 @@
+"""The wide part of a model: fitted before the network is trained, which learns what is left, and joined with it after."""
+
+import time
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from scipy.optimize import minimize
+from torch import Tensor
+
+from sensorium.baselines.handmade import HandMade
+from sensorium.baselines.rows import MOST_ROWS, known_rows
+from sensorium.baselines.stacking import added, fit_stack, log_loss
+from sensorium.baselines.wide import Wide
+from sensorium.data.batches import Batch, Rows
+from sensorium.data.targets import TargetCoder
+from sensorium.encoders.features import Input
+from sensorium.encoders.rows import present_rows
+from sensorium.model import MultimodalModel
+
+__all__ = ["Beside", "Jury", "Stance", "Widened", "fit_wide", "join"]
+
+FEWEST = 30  # rows; with fewer there is nothing to stack
+ENOUGH = 20_000  # rows, from which a network finds more than hand-made features tell
+DOUBT = 0.3  # each share's deviation before the validation rows are seen
+
+
+class Stance(NamedTuple):
+    """How network and wide part go together.
+
+    hidden: the chance that the network must answer a training row without the wide part. At 0 it learns only what is left;
+    at 1 it learns what is known already. belief: what both parts' logits should be multiplied by, before the validation rows
+    are seen.
+    """
+
+    hidden: float
+    belief: tuple[float, float]
+
+
+# With few rows the linear model is the safer half, and the best epoch was chosen by few rows, which therefore praise the
+# network too much. With more the network is, and it learns better by itself.
+FEW_ROWS = 1000
+FEW, MANY = Stance(0.5, (0.3, 0.9)), Stance(1.0, (0.9, 0.3))
+
+
+class Beside:
+    """What a wide part says of a table's rows, none of which it learned from: a network beside it learns the rest.
+
+    Args:
+        modalities: the inputs, in order.
+        said: by target, what each input adds to each row's logits (N, M, K), and what is added besides (N, K).
+    """
+
+    def __init__(self, modalities: Sequence[str], said: Mapping[str, tuple[np.ndarray, np.ndarray]]):
+        self.modalities = tuple(modalities)
+        self.said = {name: tuple(torch.from_numpy(part).float() for part in parts) for name, parts in said.items()}
+
+    def add(
+        self, logits: Mapping[str, Tensor], places: Tensor, inputs: Mapping[str, Input], hidden: float = 0.0
+    ) -> dict[str, Tensor]:
+        """The network's logits and the wide part's, of the inputs that a row has left; none with probability `hidden`."""
+        whole = torch.ones(len(places), dtype=torch.bool, device=places.device)  # of an input that is not asked
+        seen = [present_rows(inputs[name].mask) if name in inputs else whole for name in self.modalities]
+        left = torch.stack(seen, 1)  # (B, M)
+        shown = torch.rand(len(places), 1, device=places.device) >= hidden
+        found, places = dict(logits), places.cpu()
+        for name, known in self.said.items():
+            if name in found:
+                parts, bias = (part[places].to(left.device) for part in known)
+                said = ((parts * left[..., None]).sum(1) + bias) * shown  # (B, K)
+                found[name] = found[name] + said.reshape(found[name].shape)
+        return found
+
+
+class Widened(NamedTuple):
+    """A wide part, what it says beside the network of training and of validation rows, each target's task, the stance."""
+
+    wide: Wide
+    train: Beside
+    valid: Beside
+    tasks: dict[str, str]
+    stance: Stance
+
+
+class Jury:
+    """Hears network and wide part on the validation rows, and scores them as they would answer together.
+
+    Args:
+        widened: what is beside the network.
+        weights: of each target's loss.
+    """
+
+    def __init__(self, widened: Widened, weights: Mapping[str, float]):
+        self.widened, self.tasks, self.weights = widened, widened.tasks, weights
+        self.heard: dict[str, list[tuple[np.ndarray, ...]]] = {name: [] for name in self.tasks}
+
+    @torch.no_grad()
+    def hear(self, logits: Mapping[str, Tensor], batch: Batch) -> None:
+        """Note a batch's logits of the network, and what stands beside them."""
+        beside = self.widened.valid
+        wide = beside.add(
+            {name: torch.zeros_like(z, dtype=torch.float) for name, z in logits.items()}, batch.rows, batch.inputs
+        )
+        for name, network in logits.items():
+            values, mask = batch.targets[name]
+            parts = network.float(), wide[name], values
+            self.heard[name].append(tuple(part[mask].detach().cpu().numpy() for part in parts))
+
+    def shares(self) -> dict[str, tuple[float, float]]:
+        """What the logits of both should be multiplied by, by target."""
+        return {
+            name: _shares(self.tasks[name], *parts, self.widened.stance.belief) for name, parts in self._parts().items()
+        }
+
+    def loss(self) -> float:
+        """The log-loss with these shares (half the squared error of numbers), the weighted sum over targets."""
+        total = 0.0
+        shares = self.shares()
+        for name, (network, wide, values) in self._parts().items():
+            own = shares[name]
+            total += self.weights.get(name, 1.0) * log_loss(self.tasks[name], own[0] * network + own[1] * wide, values)
+        return total
+
+    def _parts(self) -> dict[str, tuple[np.ndarray, ...]]:
+        """Of targets with a value in some row: logits of both (N, K), and the values."""
+        found = {}
+        for name, heard in self.heard.items():
+            network, wide, values = (np.concatenate(part) for part in zip(*heard, strict=True))
+            if len(values):
+                found[name] = network.reshape(len(values), -1), wide.reshape(len(values), -1), values
+        return found
+
+
+def fit_wide(rows: Rows, valid: Rows, coders: Mapping[str, TargetCoder], seconds: float | None) -> Widened | None:
+    """A `Wide` for these rows and targets; None where there are too few or too many rows, or too little time.
+
+    Args:
+        rows, valid: to learn from, and to validate with.
+        coders: of the targets.
+        seconds: that it may take, about; None: as many as it needs for MOST_ROWS.
+    """
+    if len(rows) > ENOUGH:
+        return None
+    most = MOST_ROWS
+    if seconds is not None:
+        affordable = _affordable(rows, seconds)
+        if len(rows) + len(valid) > 2 * affordable:
+            return None
+        most = min(most, affordable)
+    chosen = {name: known_rows(rows, coder, most) for name, coder in coders.items()}
+    fitted = [name for name, places in chosen.items() if len(places) >= FEWEST]
+    if not fitted:
+        return None
+    wide = Wide(rows.readers, fitted)
+    wide.features.fit(rows, np.unique(np.concatenate([chosen[name] for name in fitted])))
+    features, others = (wide.features.matrix(part, np.arange(len(part))) for part in (rows, valid))
+    train_said, valid_said = {}, {}
+    for name in fitted:
+        places, coder = chosen[name], coders[name]
+        outputs = len(coder.classes) if coder.task in {"classification", "multilabel"} else 1
+        own = {key: part[places] for key, part in features.items()}
+        stack = fit_stack(coder.task, own, rows.targets[name][0][places], outputs)
+        wide.set_layer(name, stack.weight, stack.bias)
+        parts, bias = added(features, stack.weight), np.tile(stack.bias, (len(rows), 1))
+        parts[places], bias[places] = stack.kept_out, stack.kept_bias
+        train_said[name] = parts, bias
+        valid_said[name] = added(others, stack.weight), np.tile(stack.bias, (len(valid), 1))
+    names = list(rows.readers)
+    tasks = {name: coder.task for name, coder in coders.items()}
+    return Widened(
+        wide.eval(), Beside(names, train_said), Beside(names, valid_said), tasks, FEW if len(rows) < FEW_ROWS else MANY
+    )
+
+
+def _affordable(rows: Rows, seconds: float) -> int:
+    """Rows that are read and whose features are made in a third of the time.
+
+    Another third is for twice as many, which are not learned from as well, the last for the models.
+    """
+    few = np.linspace(0, len(rows) - 1, min(len(rows), 64)).astype(int)
+    start = time.monotonic()
+    HandMade(rows.readers).fit(rows, few)
+    return int(seconds / 3 / (time.monotonic() - start) * len(few))
+
+
+@torch.no_grad()
+def join(model: MultimodalModel, widened: Widened, valid: Rows, size: int) -> None:
+    """Make the wide part one of `model`, each target's shares by the validation rows.
+
+    The shares are those of the highest posterior: a log-likelihood of the rows beside a normal density around the stance's belief.
+    A few rows hardly move them, many decide.
+
+    Args:
+        model: trained.
+        widened: with what it says of the validation rows.
+        valid: rows that neither learned from.
+        size: rows a batch.
+    """
+    model.eval()
+    jury = Jury(widened, {})
+    for batch in valid.batches(size):
+        jury.hear(model(batch.inputs), batch)
+    for name, shares in jury.shares().items():
+        if name in widened.wide.targets:
+            widened.wide.set_shares(name, *shares)
+    model.wide = widened.wide
+
+
+def _shares(
+    task: str, network: np.ndarray, wide: np.ndarray, target: np.ndarray, belief: tuple[float, float]
+) -> tuple[float, float]:
+    noise = 1.0
+    if task == "regression":  # in units of the deviation that is left
+        noise = max(1e-6, float(np.square((belief[0] * network + belief[1] * wide)[:, 0] - target).mean()))
+
+    def loss(shares: np.ndarray) -> float:
+        of_rows = len(target) * log_loss(task, shares[0] * network + shares[1] * wide, target) / noise
+        return of_rows + float(np.square((shares - belief) / DOUBT).sum()) / 2
+
+    network_share, wide_share = minimize(loss, belief, method="L-BFGS-B", bounds=[(0, None)] * 2).x
+    return float(network_share), float(wide_share)
