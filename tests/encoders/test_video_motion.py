@@ -143,8 +143,10 @@ def run(tmp_path_factory):
             }
         },
         "fusion": {"type": "concat", "width": 16},
-        "training": {"epochs": 15, "batch_size": 8, "precision": "32", "threads": 1, "learning_rate": 0.005},
-    }
+        "training": {
+            "epochs": 15, "batch_size": 8, "precision": "32", "threads": 1, "learning_rate": 0.005, "wide": False,
+        },
+    }  # fmt: skip
     predictor = sm.fit(folder / "table.csv", "way", config=config, out=folder / "run")
     return folder, predictor
 

@@ -55,9 +55,20 @@ def test_every_part_of_a_run_is_drawn(run):
     predictor = load(run)
     lines = mermaid(predictor.parts()).split("\n")
     drawn = [found[1] for line in lines[2:] if (found := re.search(r'\["(.*?)<br/>', line))]
-    assert drawn == ["hand-made features", *predictor.model.modalities, "label"]
+    parts = [part["part"] for part in predictor.parts() if part["kind"] not in {"fusion", "wide"}]
+    assert parts[: len(predictor.model.modalities)] == list(predictor.model.modalities)
+    assert drawn == ["hand-made features", *parts]
     assert f'  W -->|"(B, {sum(predictor.model.wide.features.sizes)})"| H{len(predictor.parts()) - 1}' in lines
     total = sum(int(number.replace(",", "")) for number in re.findall(r"([\d,]+) parameters", "\n".join(lines)))
     layer = predictor.model.wide.layers[0]
     trained = sum(parameter.numel() for parameter in predictor.model.parameters())
     assert total == trained + layer.weight.numel() + layer.bias.numel()
+
+
+def test_the_network_of_one_input_stands_beside_the_others():
+    text = mermaid([part("fusion", "fusion"), part("a", "encoder"), part("a", "single"), part("y", "head")])
+    assert text.split("\n")[3:] == [
+        '  S2["a<br/>Linear<br/>0 parameters"]',
+        '  F -->|"(B, 8)"| H3["y<br/>Linear<br/>0 parameters"]',
+        "  S2 --> H3",
+    ]

@@ -16,7 +16,7 @@ from sensorium.data.tabular import VectorReader
 from sensorium.data.targets import fit_target
 from sensorium.encoders.features import Input
 from sensorium.training import widen
-from sensorium.training.widen import DOUBT, FEW, MANY, Beside, Jury, Widened, fit_wide, join
+from sensorium.training.widen import DEEP, DOUBT, LINEAR, Beside, Jury, Widened, fit_wide, join
 
 TASKS = {"kind": "classification", "yes": "classification", "tags": "multilabel", "price": "regression"}
 
@@ -207,15 +207,15 @@ def test_shares_are_those_of_the_highest_posterior(setting, name):
     other.set_layer(name, layer.weight.numpy(), layer.bias.numpy())
     said = {name: (beside[:, None], np.zeros_like(beside))}
     task = setting.coders[name].task
-    join(told, Widened(other, None, Beside(["a"], said), {name: task}, FEW), without_missing(setting.valid), 16)
+    join(told, Widened(other, None, Beside(["a"], said), {name: task}, LINEAR), without_missing(setting.valid), 16)
     assert told.wide is other
     scale = 1.0
     if task == "regression":
-        scale = np.square((FEW.belief[0] * network + FEW.belief[1] * beside)[mask, 0] - values[mask]).mean()
+        scale = np.square((LINEAR.belief[0] * network + LINEAR.belief[1] * beside)[mask, 0] - values[mask]).mean()
 
     def posterior(a, b):
         loss = likelihood(task, a * network[mask] + b * beside[mask], values[mask]) / scale
-        return loss + (((a - FEW.belief[0]) / DOUBT) ** 2 + ((b - FEW.belief[1]) / DOUBT) ** 2) / 2
+        return loss + (((a - LINEAR.belief[0]) / DOUBT) ** 2 + ((b - LINEAR.belief[1]) / DOUBT) ** 2) / 2
 
     grid = np.arange(0, 2.5, 0.02)
     costs = np.array([[posterior(a, b) for b in grid] for a in grid])
@@ -254,7 +254,7 @@ def joined(rows, network_is_right, size, stance):
 
 @pytest.mark.parametrize("network_is_right", [True, False])
 def test_many_rows_decide(network_is_right):
-    shares = joined(4000, network_is_right, 2, MANY)
+    shares = joined(4000, network_is_right, 2, DEEP)
     right, noise = shares if network_is_right else shares[::-1]
     assert right == pytest.approx(1, abs=0.15)
     assert noise == pytest.approx(0, abs=0.1)
@@ -262,7 +262,7 @@ def test_many_rows_decide(network_is_right):
 
 @pytest.mark.parametrize("network_is_right", [True, False])
 def test_a_few_rows_hardly_do(network_is_right):
-    assert joined(3, network_is_right, 0.05, FEW) == pytest.approx(FEW.belief, abs=0.3)
+    assert joined(3, network_is_right, 0.05, LINEAR) == pytest.approx(LINEAR.belief, abs=0.3)
 
 
 def test_without_a_row_to_validate_with_the_network_answers_alone(setting):
@@ -302,3 +302,15 @@ def test_a_part_of_the_rows_is_answered_without_it():
     assert said.unique().tolist() == [0, 2]
     assert (said[:, 0] == said[:, 1]).all()
     assert (said[:, 0] == 0).float().mean().item() == pytest.approx(0.25, abs=0.05)
+
+
+@pytest.mark.parametrize(("rows", "tells", "stance"), [(150, True, LINEAR), (150, False, DEEP), (1000, True, DEEP)])
+def test_the_linear_model_leads_where_rows_are_few_and_it_tells_much(rows, tells, stance):
+    random = np.random.default_rng(0)
+    a = random.normal(size=(rows, 3))
+    yes = a[:, 0] + 0.3 * random.normal(size=rows) > 0 if tells else a[:, 0] * a[:, 1] > 0
+    table = read_table({"a": list(a), "yes": np.where(yes, "yes", "no").tolist()})
+    coders, reader = {"yes": fit_target("yes", table.cells("yes"), "classification")}, VectorReader("a")
+    reader.fit([(cell,) for cell in a])
+    part = Rows(table, {"a": reader}, coders)
+    assert fit_wide(part, part, coders, None).stance == stance

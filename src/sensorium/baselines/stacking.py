@@ -23,13 +23,15 @@ class Stack(NamedTuple):
     """A linear layer, and what it would have said of each training row without having seen it.
 
     weight: (K, all features). bias: (K,). kept_out: (N, M, K), what each input adds to a row's logits. kept_bias: (N, K),
-    what is added besides.
+    what is added besides. loss: of these logits. loss_of_frequencies: of the classes' frequencies (numbers: the mean) alone.
     """
 
     weight: np.ndarray
     bias: np.ndarray
     kept_out: np.ndarray
     kept_bias: np.ndarray
+    loss: float
+    loss_of_frequencies: float
 
 
 def fit_stack(task: str, features: Mapping[str, Any], target: np.ndarray, classes: int) -> Stack:
@@ -76,7 +78,9 @@ def fit_stack(task: str, features: Mapping[str, Any], target: np.ndarray, classe
         slope, level = fit(part, target, classes)
         weight[:, place] += share * slope
         bias = bias + share * level
-    return Stack(weight, bias, kept_out, kept_bias)
+    loss = log_loss(task, kept_out.sum(1) + kept_bias, target)
+    plain = np.zeros((len(target), classes)) + (target.mean() if task == "regression" else frequencies)
+    return Stack(weight, bias, kept_out, kept_bias, loss, max(log_loss(task, plain, target), LEAST))
 
 
 def blocks(sizes: Sequence[int]) -> list[slice]:

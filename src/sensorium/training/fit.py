@@ -40,6 +40,7 @@ __all__ = ["Fitted", "fit_readers", "rehearse", "run_fit", "with_target"]
 
 
 WIDE_SHARE = 0.1  # of a time limit
+LEAST = 1.0  # s; training anything takes longer
 LEARNED_FROM = 50_000  # rows; enough for a mean to a hundredth of its deviation, and for all but the rarest words
 
 
@@ -120,11 +121,15 @@ def run_fit(
     )
     if balancer is not None:
         say(balancer.line())
-        if (found := balancer.better_alone) is not None:
+        found = balancer.better_alone
+        left = None if options.time_limit is None else started + 0.95 * options.time_limit - time.monotonic()
+        if found is not None and (left is None or left > LEAST):
             keep_single(
                 model, found["input"], rows, checked, coders, config.model_copy(update={"training": chosen}),
-                folder / "single", resume, widened, sampler, say, report,
+                folder / "single", resume, left, widened, sampler, say, report,
             )  # fmt: skip
+        elif found is not None:
+            say(f"there is no time left for a network of '{found['input']}'.")
     if widened is not None:
         wide = widened.wide
         join(model, widened, checked, max(options.batch_size, 32))

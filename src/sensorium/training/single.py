@@ -23,7 +23,6 @@ from sensorium.training.widen import Widened
 __all__ = ["keep_single"]
 
 BELIEF, DOUBT = 0.5, 0.5  # the share's mean and deviation before the validation rows are seen
-LEAST = 0.2  # share of a time limit that must be left
 
 
 def keep_single(
@@ -35,6 +34,7 @@ def keep_single(
     config: Config,
     folder: Path,
     resume: bool,
+    seconds: float | None = None,
     widened: Widened | None = None,
     sampler: EpochSampler | None = None,
     say: Callable[[str], None] = lambda _: None,
@@ -50,6 +50,7 @@ def keep_single(
         config: of the joint model, complete.
         folder: for checkpoints of this training.
         resume: go on from them.
+        seconds: that it may take; None: as many as it needs.
         widened: the wide part beside both networks.
         sampler: as for `train`.
         say, report: called with lines of text, and with numbers after each step.
@@ -60,8 +61,8 @@ def keep_single(
     weights = {name: target.weight for name, target in config.targets.items()}
     kinds = {modality: rows.readers[modality].modality}
     started, options = time.monotonic(), config.training
-    if options.time_limit is not None:
-        options = options.model_copy(update={"time_limit": LEAST * options.time_limit})
+    if seconds is not None:
+        options = options.model_copy(update={"time_limit": seconds})
     train(
         network, rows.only(modality), valid.only(modality), options, folder, kinds, weights, started, report, resume,
         sampler, widened=widened,

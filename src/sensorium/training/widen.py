@@ -38,10 +38,11 @@ class Stance(NamedTuple):
     belief: tuple[float, float]
 
 
-# With few rows the linear model is the safer half, and the best epoch was chosen by few rows, which therefore praise the
-# network too much. With more the network is, and it learns better by itself.
+# Of few rows a linear model that tells much of the answer is the safer half, and the best epoch was chosen by few rows, which
+# therefore praise the network too much. Else the network is, and it learns better by itself.
+LINEAR, DEEP = Stance(0.5, (0.3, 0.9)), Stance(1.0, (0.9, 0.3))
 FEW_ROWS = 1000
-FEW, MANY = Stance(0.5, (0.3, 0.9)), Stance(1.0, (0.9, 0.3))
+MUCH = 0.3  # of the log-loss of the classes' frequencies alone, or of the variance
 
 
 class Beside:
@@ -155,7 +156,7 @@ def fit_wide(rows: Rows, valid: Rows, coders: Mapping[str, TargetCoder], seconds
     wide = Wide(rows.readers, fitted)
     wide.features.fit(rows, np.unique(np.concatenate([chosen[name] for name in fitted])))
     features, others = (wide.features.matrix(part, np.arange(len(part))) for part in (rows, valid))
-    train_said, valid_said = {}, {}
+    train_said, valid_said, told = {}, {}, []
     for name in fitted:
         places, coder = chosen[name], coders[name]
         outputs = len(coder.classes) if coder.task in {"classification", "multilabel"} else 1
@@ -165,11 +166,16 @@ def fit_wide(rows: Rows, valid: Rows, coders: Mapping[str, TargetCoder], seconds
         parts, bias = added(features, stack.weight), np.tile(stack.bias, (len(rows), 1))
         parts[places], bias[places] = stack.kept_out, stack.kept_bias
         train_said[name] = parts, bias
+        told.append(1 - stack.loss / stack.loss_of_frequencies)
         valid_said[name] = added(others, stack.weight), np.tile(stack.bias, (len(valid), 1))
     names = list(rows.readers)
     tasks = {name: coder.task for name, coder in coders.items()}
     return Widened(
-        wide.eval(), Beside(names, train_said), Beside(names, valid_said), tasks, FEW if len(rows) < FEW_ROWS else MANY
+        wide.eval(),
+        Beside(names, train_said),
+        Beside(names, valid_said),
+        tasks,
+        LINEAR if len(rows) < FEW_ROWS and np.mean(told) > MUCH else DEEP,
     )
 
 
