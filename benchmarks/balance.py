@@ -83,7 +83,7 @@ def measure(task: str, method: str, seed: int, inputs: str = "ab", **options: An
         "seed": seed,
         "accuracy": predictor.evaluate(parts["test"])["metrics"]["accuracy"]["value"],
         "seconds": seconds,
-        "on": predictor.metrics.get("balance", {}).get("on"),
+        "kept": (predictor.metrics.get("balance", {}).get("better_alone") or {}).get("input"),
     }
 
 
@@ -101,7 +101,7 @@ def markdown(fits: list[dict[str, Any]], machine: dict[str, Any], seeds: int) ->
         seconds = statistics.mean(s for task in tasks for s in values(task, method, inputs, "seconds"))
         return f"| {words} | {' | '.join(cells)} | {seconds:.1f} |"
 
-    on = {t: ", ".join("never" if e is None else str(e) for e in values(t, "auto", "ab", "on")) for t in tasks}
+    kept = {t: ", ".join(str(name or "none") for name in values(t, "auto", "ab", "kept")) for t in tasks}
     lines = [
         "# Modality balance",
         "",
@@ -118,7 +118,7 @@ def markdown(fits: list[dict[str, Any]], machine: dict[str, Any], seeds: int) ->
         line("*b alone*", "none", "b"),
         *(line(f"`{m}`", m, "ab") for m in METHODS if values(tasks[0], m, "ab")),
         "",
-        f"Epoch from which `auto` was on, a seed: {'; '.join(f'`{t}` {e}' for t, e in on.items())}.",
+        f"The input whose own network `auto` kept, a seed: {'; '.join(f'`{t}` {names}' for t, names in kept.items())}.",
     ]
     return "\n".join([*lines, ""])
 

@@ -18,7 +18,7 @@ from sensorium.encoders.rows import present_rows
 
 __all__ = ["HandMade", "together"]
 
-BATCH = 64  # rows
+BATCH = 16  # rows; of clips, no more fit a modest memory as floats
 MOST = 256  # features of an input that is no text; of more, the main directions are kept
 SHARE = {"image": 0.5, "video": 0.5}  # of other inputs' length: many features, each of which tells little
 

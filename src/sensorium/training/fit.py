@@ -103,6 +103,7 @@ def run_fit(
     if options.wide:
         limit = None if options.time_limit is None else WIDE_SHARE * options.time_limit
         widened = fit_wide(rows, checked, coders, limit)
+    together = widened if widened is not None and widened.stance.hidden is not None else None
     widening = time.monotonic() - started - reading
     modalities = {name: reader.modality for name, reader in readers.items()}
     state = folder / "state.json"
@@ -117,7 +118,7 @@ def run_fit(
     sampler = _sampler(config, rows, coders, say)
     balancer = build_balancer(config, model, coders)
     trained = train(
-        model, rows, checked, chosen, folder, modalities, weights, started, report, resume, sampler, balancer, widened
+        model, rows, checked, chosen, folder, modalities, weights, started, report, resume, sampler, balancer, together
     )
     if balancer is not None:
         say(balancer.line())
@@ -126,7 +127,7 @@ def run_fit(
         if found is not None and (left is None or left > LEAST):
             keep_single(
                 model, found["input"], rows, checked, coders, config.model_copy(update={"training": chosen}),
-                folder / "single", resume, left, widened, sampler, say, report,
+                folder / "single", resume, left, together, sampler, say, report,
             )  # fmt: skip
         elif found is not None:
             say(f"there is no time left for a network of '{found['input']}'.")

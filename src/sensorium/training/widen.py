@@ -22,6 +22,7 @@ from sensorium.model import MultimodalModel
 __all__ = ["Beside", "Jury", "Stance", "Widened", "fit_wide", "join"]
 
 FEWEST = 30  # rows; with fewer there is nothing to stack
+MOST_OUTPUTS = 300  # classes or labels; of more, the models take minutes
 ENOUGH = 20_000  # rows, from which a network finds more than hand-made features tell
 DOUBT = 0.3  # each share's deviation before the validation rows are seen
 
@@ -29,18 +30,18 @@ DOUBT = 0.3  # each share's deviation before the validation rows are seen
 class Stance(NamedTuple):
     """How network and wide part go together.
 
-    hidden: the chance that the network must answer a training row without the wide part. At 0 it learns only what is left;
-    at 1 it learns what is known already. belief: what both parts' logits should be multiplied by, before the validation rows
+    hidden: the chance that the network must answer a training row without the wide part; at 0 it would learn only what is
+    left. None: it is trained by itself. belief: what both parts' logits should be multiplied by, before the validation rows
     are seen.
     """
 
-    hidden: float
+    hidden: float | None
     belief: tuple[float, float]
 
 
 # Of few rows a linear model that tells much of the answer is the safer half, and the best epoch was chosen by few rows, which
 # therefore praise the network too much. Else the network is, and it learns better by itself.
-LINEAR, DEEP = Stance(0.5, (0.3, 0.9)), Stance(1.0, (0.9, 0.3))
+LINEAR, DEEP = Stance(0.5, (0.3, 0.9)), Stance(None, (0.9, 0.3))
 FEW_ROWS = 1000
 MUCH = 0.3  # of the log-loss of the classes' frequencies alone, or of the variance
 
@@ -150,7 +151,8 @@ def fit_wide(rows: Rows, valid: Rows, coders: Mapping[str, TargetCoder], seconds
             return None
         most = min(most, affordable)
     chosen = {name: known_rows(rows, coder, most) for name, coder in coders.items()}
-    fitted = [name for name, places in chosen.items() if len(places) >= FEWEST]
+    outputs = {n: len(c.classes) if c.task in {"classification", "multilabel"} else 1 for n, c in coders.items()}
+    fitted = [name for name, places in chosen.items() if len(places) >= FEWEST and outputs[name] <= MOST_OUTPUTS]
     if not fitted:
         return None
     wide = Wide(rows.readers, fitted)
@@ -159,9 +161,8 @@ def fit_wide(rows: Rows, valid: Rows, coders: Mapping[str, TargetCoder], seconds
     train_said, valid_said, told = {}, {}, []
     for name in fitted:
         places, coder = chosen[name], coders[name]
-        outputs = len(coder.classes) if coder.task in {"classification", "multilabel"} else 1
         own = {key: part[places] for key, part in features.items()}
-        stack = fit_stack(coder.task, own, rows.targets[name][0][places], outputs)
+        stack = fit_stack(coder.task, own, rows.targets[name][0][places], outputs[name])
         wide.set_layer(name, stack.weight, stack.bias)
         parts, bias = added(features, stack.weight), np.tile(stack.bias, (len(rows), 1))
         parts[places], bias[places] = stack.kept_out, stack.kept_bias
