@@ -143,7 +143,7 @@ def table(results: list[dict[str, Any]]) -> str:
         "",
         "Accuracy on test: the mean over seeds, and the 95 % bootstrap interval of the first seed. `only`: a model fitted on",
         "that input by itself. `alone`: the fused model with the other inputs absent. Floors: the best of logistic regression and SVM on simple hand-made",
-        "features, given with the data. Seconds and memory are of one fit on 2 cores, comparable within this table only.",
+        "features, given with the data. Seconds and memory are of one fit; seconds depend on what else the machine does.",
         "Repeat with `python benchmarks/real.py --data FOLDER`.",
         "",
         "| set | what | accuracy | interval | seeds | floor |",
