@@ -173,8 +173,7 @@ class Trials:
             columns = [together(list(side.values())) for side in (train, held)]
             machine = fit_kernel(coder.task, columns[0], codes)
             return self._common(coder, said(coder, machine, columns[1])), _size(machine)
-        size = len(coder.classes) if coder.task in {"classification", "multilabel"} else 1
-        stack = fit_stack(coder.task, train, codes, size)
+        stack = fit_stack(coder.task, train, codes, coder.outputs)
         return self._common(coder, stack_answers(coder.task, held, stack)), stack.weight.size + stack.bias.size
 
     def _features(self, place: int, name: str) -> tuple[Any, Any]:

@@ -126,6 +126,11 @@ class TargetCoder:
         }
         return sorted(names - set(self.classes))
 
+    @property
+    def outputs(self) -> int:
+        """Logits of a row: one a class or label; of two classes, and of numbers, one."""
+        return len(self.classes) if self.task in {"classification", "multilabel"} else 1
+
     def class_weights(self) -> list[float] | None:
         """Weights by the square root of the inverse frequency, mean 1 over rows; None where classes are even.
 

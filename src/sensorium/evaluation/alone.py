@@ -77,8 +77,7 @@ def compare_alone(
 
     def classical(train: dict[str, Any], other: dict[str, Any]) -> Any:
         """The better of stacked linear models and a kernel machine; texts' thousands of columns need no kernel."""
-        size = len(coder.classes) if coder.task in {"classification", "multilabel"} else 1
-        stack = fit_stack(coder.task, train, values[chosen], size)
+        stack = fit_stack(coder.task, train, values[chosen], coder.outputs)
         scores = scored(coder, target, stack_answers(coder.task, other, stack))
         if any(sparse.issparse(part) for part in train.values()) or coder.task == "multilabel":
             return scores

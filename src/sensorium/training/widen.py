@@ -151,8 +151,7 @@ def fit_wide(rows: Rows, valid: Rows, coders: Mapping[str, TargetCoder], seconds
             return None
         most = min(most, affordable)
     chosen = {name: known_rows(rows, coder, most) for name, coder in coders.items()}
-    outputs = {n: len(c.classes) if c.task in {"classification", "multilabel"} else 1 for n, c in coders.items()}
-    fitted = [name for name, places in chosen.items() if len(places) >= FEWEST and outputs[name] <= MOST_OUTPUTS]
+    fitted = [name for name, places in chosen.items() if len(places) >= FEWEST and coders[name].outputs <= MOST_OUTPUTS]
     if not fitted:
         return None
     wide = Wide(rows.readers, fitted)
@@ -162,7 +161,7 @@ def fit_wide(rows: Rows, valid: Rows, coders: Mapping[str, TargetCoder], seconds
     for name in fitted:
         places, coder = chosen[name], coders[name]
         own = {key: part[places] for key, part in features.items()}
-        stack = fit_stack(coder.task, own, rows.targets[name][0][places], outputs[name])
+        stack = fit_stack(coder.task, own, rows.targets[name][0][places], coder.outputs)
         wide.set_layer(name, stack.weight, stack.bias)
         parts, bias = added(features, stack.weight), np.tile(stack.bias, (len(rows), 1))
         parts[places], bias[places] = stack.kept_out, stack.kept_bias
