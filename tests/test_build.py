@@ -16,6 +16,7 @@ from sensorium.data.schema import Column, Schema
 from sensorium.data.table import read_table
 from sensorium.data.targets import fit_target
 from sensorium.errors import ConfigError
+from sensorium.pretrained.shipped import suited
 
 COLUMNS = {
     "photo": ("image", {"size": [480, 640]}),
@@ -62,6 +63,12 @@ def test_every_usable_column_becomes_an_input():
         "photo": "image", "note": "text", "call": "audio", "clip": "video", "pose": "vector", "columns": "tabular",
     }  # fmt: skip
     assert inputs["columns"]["columns"] == ["age", "shop", "open", "day"]
+
+
+def test_what_names_the_domain_is_no_input():
+    assert completed({"domain": "shop"})["domain"] == {"column": "shop"}
+    assert completed({"domain": "shop"})["inputs"]["columns"]["columns"] == ["age", "open", "day"]
+    assert "shop" in completed({"domain": None})["inputs"]["columns"]["columns"]
 
 
 def test_the_input_of_value_columns_gets_a_name_of_its_own():
@@ -205,6 +212,11 @@ def test_completing_twice_changes_nothing_and_the_callers_data_stay():
         ({"inputs": {"key": {}}}, "inputs.key.modality: is not given. There are: audio, boolean,"),
         ({"inputs": ["photo"]}, "inputs: must be a mapping from names to options; got ['photo']."),
         ({"inputs": {"photo": "cnn"}}, "inputs.photo: must be a mapping such as {modality: image}; got 'cnn'."),
+        ({"domain": {"column": "shp"}}, "domain.column: the table has no column 'shp'. Did you mean 'shop'?"),
+        ({"domain": "label"}, "domain.column: column 'label' is a target; the model must tell it. Take another column."),
+        ({"domain": "shop", "inputs": {"x": {"columns": ["age", "shop"]}}},
+         "inputs.x: column 'shop' is the domain; the model is to tell little of it, so it can't be an input."),
+        ({"split": {"folds": "each"}}, "split.folds: each needs split.by: one value of that column is kept out at a time."),
         ({"targets": {"pric": {}}}, "the table has no column 'pric' to be the target. There are: age, call,"),
     ],
 )  # fmt: skip
@@ -306,7 +318,7 @@ def test_encoders_get_the_sizes_of_their_data():
     assert model.encoder("clip")(frames, torch.ones(1, 100, dtype=torch.bool)).mask.all()
     for name in ("note", "pose", "age", "shop", "open", "day", "columns"):
         rows = Rows(read_table(ROWS), {name: readers[name]})
-        tokens, real = model.encoder(name)(*next(rows.batches(2)).inputs[name])
+        tokens, real = model.encoder(name)(*next(rows.batches(2)).inputs[name][:2])
         assert tokens.shape[2] == 24
         assert real.any(1).all()
 
@@ -357,6 +369,10 @@ def test_every_fusion_is_built_as_wide_as_configured(kind):
 def test_every_encoder_is_built_with_its_default_options(modality, kind):
     name = {m: n for n, (m, _) in reversed(COLUMNS.items())}.get(modality, "columns")
     given = {"encoder": {"type": kind}, **({"columns": ["age", "shop"]} if modality == "tabular" else {})}
+    if kind == "pretrained" and suited(modality) is None:
+        with pytest.raises(ConfigError, match=rf"inputs.{name}.encoder: model must be given.*none is installed"):
+            build({"inputs": {name: given}})
+        return
     _, _, model = build({"inputs": {name: given}})
     assert type(model.encoder(name)) is encoders.ENCODERS[modality][kind]
 

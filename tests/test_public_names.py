@@ -9,13 +9,16 @@ from torch import nn
 
 import sensorium
 from sensorium import config, encoders, fusion, heads
-from sensorium.build import FAMILIES
+from sensorium.build import FAMILIES, OF_BODY
 from sensorium.errors import ConfigError
 
 # Arguments with their defaults (`...`: a function); those after a star are given by name alone. Public methods of the
 # front door's classes follow them. A changed line here belongs in the changelog.
 PUBLIC = """
-sensorium.MultimodalModel(encoders, fusion, heads)
+sensorium.Index(predictor, inputs, rows, vectors, graph=None)
+sensorium.Index.save(folder)
+sensorium.Index.search(query, top=10, say=...)
+sensorium.MultimodalModel(encoders, fusion, heads, aligner=None, rebuilder=None)
 sensorium.MultimodalModel.answer(features, made, own=None)
 sensorium.MultimodalModel.drop(inputs, keep)
 sensorium.MultimodalModel.encode(inputs)
@@ -23,27 +26,35 @@ sensorium.MultimodalModel.encoder(modality)
 sensorium.MultimodalModel.forward(inputs)
 sensorium.MultimodalModel.head(target)
 sensorium.MultimodalModel.heads_of(features)
+sensorium.MultimodalModel.look(inputs)
 sensorium.MultimodalModel.loss(outputs, targets, weights=None)
 sensorium.Predictor(config, schema, readers, coders, model, metrics, history, found, run, calibration=None,
     out_of_fold=None)
-sensorium.Predictor.answers(table, say=..., coverage=None)
-sensorium.Predictor.evaluate(rows, media_root=None, inputs=None, say=...)
+sensorium.Predictor.anomalies(table, say=...)
+sensorium.Predictor.anomaly(rows, media_root=None, say=...)
+sensorium.Predictor.answers(table, say=..., coverage=None, sample=None)
+sensorium.Predictor.embed(rows, inputs=None, media_root=None, say=...)
+sensorium.Predictor.evaluate(rows, media_root=None, inputs=None, say=..., by=None)
 sensorium.Predictor.parts()
-sensorium.Predictor.predict(rows, media_root=None, say=...)
+sensorium.Predictor.predict(rows, media_root=None, say=..., sample=None)
 sensorium.Predictor.predict_proba(rows, media_root=None, say=...)
 sensorium.Predictor.predict_sets(rows, coverage=0.9, media_root=None, method='lac', say=...)
 sensorium.Predictor.robustness(rows, media_root=None, seed=0, time_limit=None, say=...)
 sensorium.Predictor.save(folder)
+sensorium.Predictor.zero_shot(rows, classes, inputs=None, text=None, temperature=None, media_root=None, say=...)
 sensorium.SensoriumError
 sensorium.compare(table, target=None, *, test=None, out='comparison', folds=None, seeds=1, pairs=False, fusions=None,
     jobs=1, time_limit=None, config=None, settings=(), ignore=(), modalities=None, media_root=None, split=None,
     say=..., **training)
 sensorium.encoders
 sensorium.fit(table, target=None, *, valid=None, out=None, config=None, settings=(), ignore=(), modalities=None,
-    media_root=None, resume=False, split=None, folds=None, say=..., report=..., **training)
+    media_root=None, resume=False, split=None, folds=None, domain=None, unlabelled=None, start=None, say=...,
+    report=..., **training)
 sensorium.fusion
 sensorium.heads
 sensorium.load(folder)
+sensorium.pretrain(table, *, valid=None, out=None, config=None, settings=(), ignore=(), modalities=None,
+    media_root=None, resume=False, split=None, say=..., report=..., **training)
 sensorium.encoders.ENCODERS
 sensorium.encoders.AudioLogMelTransformer(width=256, sample_rate=16000, n_mels=64, patch_frames=4, layers=4,
     num_heads=4, dropout=0.1)
@@ -57,8 +68,10 @@ sensorium.encoders.ImageCNN(width=256, channels=(32, 64, 128), dropout=0.1, stri
 sensorium.encoders.ImageFlatCNN(width=64, size=(224, 224), channels=(32, 64))
 sensorium.encoders.ImageResNet(width=256, channels=(32, 64, 128, 256), blocks=2, dropout=0.1)
 sensorium.encoders.ImageViT(width=256, size=(64, 64), patch_size=8, layers=4, num_heads=4, dropout=0.1)
-sensorium.encoders.Input(values, mask)
+sensorium.encoders.Input(values, mask, known=None)
 sensorium.encoders.Numeric(width=256)
+sensorium.encoders.Pretrained(body, width=256, pooling='auto', layers='last', train='frozen', dropout=0.1,
+    learning_rate=None, gradual=False)
 sensorium.encoders.Tabular(width=256, numeric=0, categories=(), dropout=0.1)
 sensorium.encoders.TextBag(vocabulary, width=256, dropout=0.3)
 sensorium.encoders.TextRNN(vocabulary, width=256, layers=1, dropout=0.2)
@@ -90,6 +103,7 @@ sensorium.heads.HEADS
 sensorium.heads.Binary(width=256, dropout=0.0, positive_weight=None, gamma=0.0, shift=0.0)
 sensorium.heads.Classification(classes, width=256, dropout=0.0, weights=None, label_smoothing=0.0, gamma=0.0,
     shift=None)
+sensorium.heads.Generation(language, width=256, prefix=8, max_tokens=64, end=0, dropout=0.0, learning_rate=None)
 sensorium.heads.Multilabel(labels, width=256, dropout=0.0, positive_weights=None)
 sensorium.heads.Regression(width=256, dropout=0.0, outputs=1)
 sensorium.heads.add(name, cls)
@@ -99,7 +113,7 @@ MODULES = [
     *(importlib.import_module(m.name) for m in pkgutil.walk_packages(sensorium.__path__, "sensorium.")),
 ]
 OPTIONS = [
-    *((FAMILIES.get(m, m), kind, cls) for m, family in config.ENCODERS.items() for kind, cls in family.items()),
+    *((FAMILIES.get(m, m), kind, cls) for m, family in config.ENCODERS.items() for kind, cls in family.items() if kind != "auto"),
     *(("fusion", kind, cls) for kind, cls in config.FUSIONS.items()),
 ]
 CLASSES = {**encoders.ENCODERS, "fusion": fusion.FUSIONS}
@@ -159,9 +173,9 @@ def test_every_type_of_the_options_is_a_component_and_the_other_way_round():
     families = {FAMILIES.get(modality, modality) for modality in config.ENCODERS}
     assert families == set(encoders.ENCODERS)
     for modality, family in config.ENCODERS.items():
-        assert set(family) <= set(encoders.ENCODERS[FAMILIES.get(modality, modality)]), modality
+        assert set(family) - {"auto"} <= set(encoders.ENCODERS[FAMILIES.get(modality, modality)]), modality
     for modality, family in encoders.ENCODERS.items():
-        assert set(family) == set(config.ENCODERS[modality]), modality
+        assert set(family) == set(config.ENCODERS[modality]) - {"auto"}, modality
     assert set(config.FUSIONS) == set(fusion.FUSIONS)
     assert set(config.ENCODERS) == set(config.INPUTS)
 
@@ -170,7 +184,8 @@ def test_every_type_of_the_options_is_a_component_and_the_other_way_round():
 def test_the_options_of_a_type_are_arguments_of_its_class(family, kind, options):
     takes = inspect.signature(CLASSES[family][kind]).parameters
     assert options.model_fields["type"].default == kind
-    assert set(options.model_fields) - {"type"} <= set(takes)
+    of_body = set(OF_BODY) if kind == "pretrained" else set()  # which `sensorium.pretrained` takes
+    assert set(options.model_fields) - {"type"} - of_body <= set(takes)
     assert "width" in takes  # which build gives to each
 
 

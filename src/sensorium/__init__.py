@@ -4,16 +4,30 @@ import importlib
 from typing import Any
 
 __version__ = "0.1.0"
-__all__ = ["MultimodalModel", "Predictor", "SensoriumError", "compare", "encoders", "fit", "fusion", "heads", "load"]
+__all__ = [
+    "Index",
+    "MultimodalModel",
+    "Predictor",
+    "SensoriumError",
+    "compare",
+    "encoders",
+    "fit",
+    "fusion",
+    "heads",
+    "load",
+    "pretrain",
+]
 
 # Loaded when first used: `import sensorium` and `sensorium --help` load neither torch nor Lightning.
 _HOMES = {
+    "Index": "sensorium.search.index",
     "MultimodalModel": "sensorium.model",
     "Predictor": "sensorium.predictor",
     "SensoriumError": "sensorium.errors",
     "compare": "sensorium.comparison.compare",
     "fit": "sensorium.predictor",
     "load": "sensorium.predictor",
+    "pretrain": "sensorium.predictor",
 }
 
 

@@ -1,6 +1,7 @@
 """encoders -> fusion -> heads; beside them, where there are such, a linear model and the network of one input."""
 
 from collections.abc import Collection, Mapping
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -18,13 +19,15 @@ class MultimodalModel(nn.Module):
     Args:
         encoders: one a modality, each with a `width` and `forward(values, mask) -> Features`, in the fusion's order.
         fusion: one of sensorium.fusion, not connected yet. Tokens of another width than its go through a linear layer.
-        heads: one a target, each as wide as the fusion.
+        heads: one a target, each as wide as the fusion; none for a model that learns without targets.
+        aligner: a sensorium.heads.alignment.Alignment of the modalities; None for a model that learns from targets alone.
+        rebuilder: a sensorium.heads.reconstruction.Reconstruction, likewise.
 
     Shape:
         inputs: dict of Input, or of plain values where nothing is missing. Returns a dict of logits, one a target.
 
     Raises:
-        ConfigError: no encoder or head; a head of another width; an unknown modality or target; inputs that do not fit.
+        ConfigError: no encoder, or nothing to learn by; a head of another width; an unknown modality or target; inputs that do not fit.
 
     Example:
         >>> from sensorium.encoders import TextBag, VectorDense
@@ -39,9 +42,16 @@ class MultimodalModel(nn.Module):
         torch.Size([4, 2])
     """
 
-    def __init__(self, encoders: Mapping[str, nn.Module], fusion: nn.Module, heads: Mapping[str, nn.Module]):
+    def __init__(
+        self,
+        encoders: Mapping[str, nn.Module],
+        fusion: nn.Module,
+        heads: Mapping[str, nn.Module],
+        aligner: nn.Module | None = None,
+        rebuilder: nn.Module | None = None,
+    ):
         super().__init__()
-        if not encoders or not heads:
+        if not encoders or not (heads or aligner is not None or rebuilder is not None):
             raise ConfigError(
                 f"MultimodalModel must have an encoder and a head; got {len(encoders)} encoders and {len(heads)} heads."
             )
@@ -65,6 +75,7 @@ class MultimodalModel(nn.Module):
         fusion.connect(self.modalities)
         self.fusion = fusion
         self.heads = nn.ModuleDict({f"t{i}": head for i, head in enumerate(heads.values())})
+        self.aligner, self.rebuilder = aligner, rebuilder
         self.wide: nn.Module | None = None  # a sensorium.baselines.wide.Wide, set after training
         self.single: nn.Module | None = None  # a sensorium.single.Single, likewise
 
@@ -79,8 +90,12 @@ class MultimodalModel(nn.Module):
     def encode(self, inputs: Mapping[str, Input | Tensor]) -> dict[str, Features]:
         """Tokens of the fusion's width for each input given. A modality that is not given is absent from all rows."""
         features = {}
-        for name, (values, mask) in self._checked(inputs).items():
+        for name, (values, mask, known) in self._checked(inputs).items():
             encoder, projection = self.encoder(name), self.projections[f"m{self.modalities.index(name)}"]
+            if known is not None:
+                tokens, real = encoder.adapt(known)
+                features[name] = Features(projection(tokens), real)
+                continue
 
             def run(values: Tensor, mask: Tensor, encoder=encoder, projection=projection) -> Features:
                 tokens, real = encoder(values, mask)
@@ -92,9 +107,29 @@ class MultimodalModel(nn.Module):
     def forward(self, inputs: Mapping[str, Input | Tensor]) -> dict[str, Tensor]:
         if self.wide is None and self.single is None:
             return self.heads_of(self.encode(inputs))
-        checked = self._checked(inputs)
+        checked = self.look(inputs)
         made = {} if self.wide is None else self.wide.features(checked)
         return self.answer(self.encode(checked), made, None if self.single is None else self.single.encode(checked))
+
+    @property
+    def sources(self) -> dict[str, Any]:
+        """Where the pretrained encoders come from, by modality: see `sensorium.pretrained.source.Source`."""
+        inner = {name: getattr(self.encoder(name), "encoder", self.encoder(name)) for name in self.modalities}
+        return {name: encoder.body.source for name, encoder in inner.items() if hasattr(encoder, "body")}
+
+    @property
+    def frozen(self) -> tuple[str, ...]:
+        """The modalities whose encoder has a part that never learns; see `sensorium.encoders.Pretrained`."""
+        return tuple(name for name in self.modalities if getattr(self.encoder(name), "frozen", False))
+
+    def look(self, inputs: Mapping[str, Input | Tensor]) -> dict[str, Input]:
+        """The inputs, with what those parts say of them: computed once for all that reads it."""
+        checked = self._checked(inputs)
+        for name in self.frozen:
+            if name in checked and checked[name].known is None:
+                values, mask, _ = checked[name]
+                checked[name] = Input(values, mask, self.encoder(name).look(values, mask))
+        return checked
 
     def heads_of(self, features: Mapping[str, Features]) -> dict[str, Tensor]:
         """The heads' logits for what `encode` gave."""
@@ -137,7 +172,7 @@ class MultimodalModel(nn.Module):
         for name in keep:
             self._place(name, self.modalities, "modality")
         return {
-            name: given if name in keep else Input(given.values, torch.zeros_like(given.mask))
+            name: given if name in keep else given.keep(given.mask.new_zeros(len(given.mask)))
             for name, given in self._checked(inputs).items()
         }
 
@@ -154,7 +189,7 @@ class MultimodalModel(nn.Module):
             given, dims = inputs[name], getattr(self.encoder(name), "mask_dims", 1)
             if isinstance(given, Tensor):
                 given = Input(given, torch.ones(given.shape[:dims], dtype=torch.bool, device=given.device))
-            values, mask = given
+            values, mask, known = given
             if mask.dtype != torch.bool or mask.shape != values.shape[:dims]:
                 raise ConfigError(
                     f"input '{name}': the mask must be bool of shape {tuple(values.shape[:dims])}; "
@@ -166,7 +201,7 @@ class MultimodalModel(nn.Module):
                     "inputs must have the same number of rows; "
                     f"'{first}' has {len(checked[first].values)}, '{name}' has {len(values)}."
                 )
-            checked[name] = Input(values, mask)
+            checked[name] = Input(values, mask, known)
         return checked
 
     @staticmethod

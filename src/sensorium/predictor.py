@@ -1,10 +1,10 @@
-"""The front door: fit, predict, evaluate, save, load."""
+"""The front door: fit, pretrain, predict, evaluate, save, load."""
 
 import copy
 import os
 import shutil
 import tempfile
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,7 @@ import pandas as pd
 import torch
 
 from sensorium.build import build_loader, complete
-from sensorium.config import Config, parse_config, read_config, set_value
+from sensorium.config import SHORT, Config, parse_config, read_config, set_value
 from sensorium.data.batches import Reader, Rows
 from sensorium.data.cells import is_missing
 from sensorium.data.problems import Problems
@@ -26,9 +26,10 @@ from sensorium.evaluation.calibration import Calibration, trust
 from sensorium.evaluation.conformal import METHODS
 from sensorium.evaluation.sets import set_columns, sets, with_sets
 from sensorium.export.run_folder import read_run, write_run
+from sensorium.heads.decoding import Sampling
 from sensorium.model import MultimodalModel
 
-__all__ = ["Predictor", "fit", "load", "plan"]
+__all__ = ["Predictor", "fit", "load", "plan", "pretrain"]
 
 Say = Callable[[str], None]
 
@@ -40,6 +41,8 @@ def plan(
     settings: Sequence[str] = (),
     ignore: Sequence[str] = (),
     modalities: Mapping[str, str] | None = None,
+    targets: bool = True,
+    start: Any = None,
 ) -> tuple[Config, Schema]:
     """The whole configuration for a table, and its schema: nothing is decoded or trained.
 
@@ -49,23 +52,49 @@ def plan(
         config: a YAML file or a dict; what it leaves out is filled in from the table.
         settings: `key.path=value`, over everything else.
         ignore, modalities: for `guess_schema`.
+        targets: False: there is to be none.
+        start: a `sensorium.training.start.Start`, whose inputs and fusion are taken where nothing else is written.
 
     Raises:
         ConfigError: with every mistake there is.
     """
-    given = {} if config is None else dict(config) if isinstance(config, Mapping) else read_config(config)
+    given = _plain(config)
     parse_config({**given, "inputs": {}})  # mistakes outside the inputs, before anything is looked at
     for setting in settings:
-        if setting.startswith("split."):  # which columns become inputs depends on it
+        if setting.startswith(("split.", "domain")):  # which columns become inputs depends on it
             given = copy.deepcopy(given)
             set_value(given, setting)
+    known: dict[str, dict[str, Any]] = {}
+    if start is not None:
+        given, known = start.over(given), start.inputs()
+        seen = {column: kind for column, kind in start.modalities(table).items() if column not in ignore}
+        modalities = {**seen, **(modalities or {})}
     schema = guess_schema(table, modalities, ignore)
-    targets = [target] if isinstance(target, str) else list(target or [])
-    data = complete(given, schema, table, targets)
+    names = ([target] if isinstance(target, str) else list(target or [])) if targets else None
+    data = complete(given, schema, table, names, known)
     for setting in settings:
         set_value(data, setting)
-    config = parse_config(complete(data, schema, table, targets))
+    config = parse_config(complete(data, schema, table, names, known))
     return config, schema
+
+
+def _plain(config: str | os.PathLike[str] | Mapping[str, Any] | None) -> dict[str, Any]:
+    """A configuration as it is given, as a dict."""
+    return {} if config is None else dict(config) if isinstance(config, Mapping) else read_config(config)
+
+
+def _over(
+    config: str | os.PathLike[str] | Mapping[str, Any] | None, sections: Mapping[str, Mapping[str, Any]]
+) -> dict[str, Any]:
+    """The same with options of sections set over it."""
+    given = _plain(config)
+    for key, options in sections.items():
+        had = given.get(key) or {}
+        if isinstance(had, str) and key in SHORT:
+            had = {SHORT[key]: had}
+        if options and isinstance(had, Mapping):  # else `plan` refuses it
+            given[key] = {**had, **options}
+    return given
 
 
 def fit(
@@ -81,7 +110,10 @@ def fit(
     media_root: str | os.PathLike[str] | None = None,
     resume: bool = False,
     split: Mapping[str, Any] | None = None,
-    folds: int | None = None,
+    folds: int | str | None = None,
+    domain: str | Mapping[str, Any] | None = None,
+    unlabelled: Any = None,
+    start: "str | os.PathLike[str] | Predictor | None" = None,
     say: Say = lambda _: None,
     report: Callable[[dict[str, Any]], None] = lambda _: None,
     **training: Any,
@@ -99,6 +131,12 @@ def fit(
         split: options of the section `split`, such as {"by": "patient"}: which rows validate.
         folds: besides, train that many models, each of which answers the rows that it was kept from: see
             `Predictor.out_of_fold` and `Predictor.metrics["folds"]`. The predictor learns from all rows, as without.
+            "each": one for each value of split's `by`, which it is kept from.
+        domain: a column, or options of the section `domain`: what is fused is to tell little of it, see docs/domains.md.
+        unlabelled: rows whose targets are not looked at, for that alignment alone. Rows of `table` without a target are
+            taken for it, too.
+        start: a run, of `pretrain` or of a fit, whose encoders are started from, with what its readers have learned, and
+            whose fusion, where the inputs are the same. Inputs that it lacks are new; those that the table lacks are left.
         say, report: called with lines of text, and with numbers after each step.
         training: options of the section `training`, such as epochs=5, seed=1.
 
@@ -107,25 +145,88 @@ def fit(
     """
     from sensorium.training.fit import run_fit  # here: Lightning is loaded for training alone
     from sensorium.training.folds import run_folds
+    from sensorium.training.start import Start
 
     rows = read_table(table, media_root)
+    begin = None
+    if start is not None:
+        begin = Start(start, "the run") if isinstance(start, Predictor) else Start(load(start), str(start))
     more = {"training": training, "split": {**(split or {}), **({} if folds is None else {"folds": folds})}}
-    if any(more.values()):
-        given = {} if config is None else dict(config) if isinstance(config, Mapping) else read_config(config)
-        for key, options in more.items():
-            if isinstance(given.get(key) or {}, Mapping):  # else `plan` refuses it
-                given[key] = {**(given.get(key) or {}), **options}
-        config = given
-    chosen, schema = plan(rows, target, config, settings, ignore, modalities)
+    more["domain"] = {"column": domain} if isinstance(domain, str) else domain or {}
+    chosen, schema = plan(rows, target, _over(config, more), settings, ignore, modalities, start=begin)
     valid = None if valid is None else read_table(valid, media_root)
+    beside = None if unlabelled is None else read_table(unlabelled, media_root)
+    if beside is not None and chosen.domain.column is None:
+        raise ConfigError(
+            "rows without labels are for the alignment of domains alone, and no column names a row's domain. "
+            "Give domain=COLUMN (--domain), or pretrain with them."
+        )
     if valid is not None and chosen.split.folds is not None:
         raise ConfigError("folds can't go with rows to validate with: each fold is answered by the other folds' model.")
 
     def learn(folder: Path, resume: bool) -> Predictor:
         if chosen.split.folds is None:
-            return Predictor(chosen, schema, *run_fit(rows, valid, chosen, schema, folder, resume, say, report))
-        return Predictor(chosen, schema, *run_folds(rows, chosen, schema, folder, resume, say, report, Predictor))
+            return Predictor(
+                chosen, schema, *run_fit(rows, valid, chosen, schema, folder, resume, say, report, begin, beside)
+            )
+        return Predictor(
+            chosen, schema, *run_folds(rows, chosen, schema, folder, resume, say, report, Predictor, begin, beside)
+        )
 
+    return _into(out, resume, say, learn)
+
+
+def pretrain(
+    table: Any,
+    *,
+    valid: Any = None,
+    out: str | os.PathLike[str] | None = None,
+    config: str | os.PathLike[str] | Mapping[str, Any] | None = None,
+    settings: Sequence[str] = (),
+    ignore: Sequence[str] = (),
+    modalities: Mapping[str, str] | None = None,
+    media_root: str | os.PathLike[str] | None = None,
+    resume: bool = False,
+    split: Mapping[str, Any] | None = None,
+    say: Say = lambda _: None,
+    report: Callable[[dict[str, Any]], None] = lambda _: None,
+    **training: Any,
+) -> "Predictor":
+    """Learn from rows without labels: to bring together what belongs to one row, and to rebuild what is hidden.
+
+    What it returns answers nothing yet; `fit(..., start=it)` does, and `Predictor.anomaly` says how strange rows are.
+
+    Args:
+        table: anything `read_table` takes.
+        ignore: columns to leave out, such as a target that is not to be known; targets of the configuration are, too.
+        valid, out, config, settings, modalities, media_root, resume, split, say, report, training: as for `fit`; what is
+            learned is the section `pretraining`.
+
+    Raises:
+        SensoriumError: whatever is wrong with the table, the options or the media, before or while training.
+    """
+    from sensorium.pretraining.run import possible, run_pretraining  # here: Lightning is loaded for training alone
+
+    rows = read_table(table, media_root)
+    given = _over(config, {"training": training, "split": split or {}})
+    chosen, schema = plan(rows, None, given, settings, ignore, modalities, targets=False)
+    chosen = possible(chosen, rows, say)
+    valid = None if valid is None else read_table(valid, media_root)
+
+    def learn(folder: Path, resume: bool) -> Predictor:
+        return Predictor(chosen, schema, *run_pretraining(rows, valid, chosen, schema, folder, resume, say, report))
+
+    return _into(out, resume, say, learn)
+
+
+def _into(
+    out: str | os.PathLike[str] | None, resume: bool, say: Say, learn: "Callable[[Path, bool], Predictor]"
+) -> "Predictor":
+    """What `learn` (the folder for checkpoints, whether to go on from them) makes, saved to `out` where it is given.
+
+    Raises:
+        ConfigError: there is a run already, which is not to be resumed.
+    """
     if out is not None:
         folder = Path(out)
         if (folder / "run.json").exists():
@@ -189,13 +290,25 @@ class Predictor:
         self.out_of_fold = out_of_fold
         self.problems = Problems()
 
-    def predict(self, rows: Any, media_root: str | os.PathLike[str] | None = None, say: Say = lambda _: None) -> Any:
+    def predict(
+        self,
+        rows: Any,
+        media_root: str | os.PathLike[str] | None = None,
+        say: Say = lambda _: None,
+        sample: Mapping[str, float] | None = None,
+    ) -> Any:
         """The answer for each row, in order: a Series for one target, a DataFrame for several.
 
         It is the likeliest class, but where the run took thresholds for rare classes (`imbalance`): those change answers,
-        never probabilities.
+        never probabilities. Of a text, every token is the likeliest after those before it.
+
+        Args:
+            rows: without targets.
+            media_root: where relative paths start.
+            say: called with warnings.
+            sample: of texts, draw the tokens: any of temperature (1), top_p (1) and seed (0), such as {"top_p": 0.9}.
         """
-        outputs = self._outputs(read_table(rows, media_root), say)
+        outputs = self._outputs(read_table(rows, media_root), say, sample=sample)
         answers = [coder.decode(outputs[name]) for name, coder in self.coders.items()]
         return answers[0] if len(answers) == 1 else pd.concat(answers, axis=1)
 
@@ -211,10 +324,12 @@ class Predictor:
         frames = {
             name: pd.DataFrame(outputs[name], columns=coder.classes)
             for name, coder in self.coders.items()
-            if coder.task != "regression"
+            if coder.classes
         }
         if not frames:
-            raise ConfigError(f"targets {', '.join(self.coders)} are numbers and have no probabilities; use predict.")
+            kinds = {"regression": "numbers", "generation": "texts"}
+            what = " and ".join(sorted({kinds[coder.task] for coder in self.coders.values()}))
+            raise ConfigError(f"targets {', '.join(self.coders)} are {what} and have no probabilities; use predict.")
         return next(iter(frames.values())) if len(self.coders) == 1 else frames
 
     def predict_sets(
@@ -244,26 +359,97 @@ class Predictor:
         Raises:
             ConfigError: only labels, or another coverage or method, or a run that was not calibrated.
         """
+        self._answering()
         names = with_sets(self.coders, self.calibration, coverage, method, say)
         outputs = self._outputs(read_table(rows, media_root), say)
         found = {n: sets(self.coders[n], self.calibration[n], outputs[n], coverage, method) for n in names}
         return next(iter(found.values())) if len(self.coders) == 1 else found
 
-    def answers(self, table: Table, say: Say = lambda _: None, coverage: float | None = None) -> pd.DataFrame:
+    def answers(
+        self,
+        table: Table,
+        say: Say = lambda _: None,
+        coverage: float | None = None,
+        sample: Mapping[str, float] | None = None,
+    ) -> pd.DataFrame:
         """Answers and probabilities side by side, as `sensorium predict` writes them: TARGET, then TARGET_CLASS.
 
         With a `coverage`, before the probabilities: TARGET_set (classes with | between them) or TARGET_low, TARGET_high.
+        `sample`: see `predict`.
         """
         names = [] if coverage is None else with_sets(self.coders, self.calibration, coverage, say=say)
-        outputs = self._outputs(table, say)
+        outputs = self._outputs(table, say, sample=sample)
         parts = []
         for name, coder in self.coders.items():
             parts.append(coder.decode(outputs[name]))
             if name in names:
                 parts.append(set_columns(coder, self.calibration[name], outputs[name], coverage))
-            if coder.task != "regression":
+            if coder.classes:
                 parts.append(pd.DataFrame(outputs[name], columns=[f"{name}_{label}" for label in coder.classes]))
         return pd.concat(parts, axis=1)
+
+    def embed(
+        self,
+        rows: Any,
+        inputs: Sequence[str] | None = None,
+        media_root: str | os.PathLike[str] | None = None,
+        say: Say = lambda _: None,
+    ) -> np.ndarray:
+        """A unit vector for each row, in order: near ones for rows that are alike.
+
+        Of a run of `pretrain` it is the mean of what the row's inputs are in the space that they share, so that a vector
+        of one input can be compared with that of another. Of a usual run it is the fused vector before the heads: only
+        vectors of the same inputs are alike.
+
+        Args:
+            rows: without targets.
+            inputs: only these are read; all where left out.
+            media_root: where relative paths start.
+            say: called with warnings.
+
+        Returns:
+            (N, size) float32; zeros for a row that holds nothing of the inputs.
+        """
+        from sensorium.search.embedding import embed, readable
+
+        table = read_table(rows, media_root)
+        names = readable(self.model, inputs)
+        found = embed(self.model, self._rows(table, say, inputs=names), max(self.config.training.batch_size, 32))
+        self._tell_problems(say)
+        if empty := int((~found.any(1)).sum()):
+            say(f"{empty} of {len(found)} rows hold nothing of {', '.join(names)}: their vectors are zeros.")
+        return found
+
+    def zero_shot(
+        self,
+        rows: Any,
+        classes: Mapping[str, str | Sequence[str]],
+        inputs: Sequence[str] | None = None,
+        text: str | None = None,
+        temperature: float | None = None,
+        media_root: str | os.PathLike[str] | None = None,
+        say: Say = lambda _: None,
+    ) -> pd.DataFrame:
+        """How probable classes are that are only described: by how near their texts are to each row; of a run of `pretrain`.
+
+        Args:
+            rows: without targets.
+            classes: such as {"cat": ["a photo of a cat", "a kitten"], "dog": "a dog"}; several texts of one are averaged.
+            inputs: of the rows, only these are read; all where left out.
+            text: the input that reads the classes' texts, where the run has several.
+            temperature: above 0; lower makes the nearest class more probable. What was learned where left out.
+            media_root: where relative paths start.
+            say: called with warnings.
+
+        Returns:
+            a column a class, rows that sum to 1; the same for all classes where a row holds nothing.
+
+        Raises:
+            ConfigError: the run aligns no inputs, or reads no text; classes without a text.
+        """
+        from sensorium.search.zero_shot import zero_shot
+
+        return zero_shot(self, read_table(rows, media_root), classes, inputs, text, temperature, say)
 
     def evaluate(
         self,
@@ -271,39 +457,66 @@ class Predictor:
         media_root: str | os.PathLike[str] | None = None,
         inputs: Sequence[str] | None = None,
         say: Say = lambda _: None,
+        by: str | None = None,
     ) -> dict[str, Any]:
         """Metrics on labelled rows, each with its 95 % bootstrap interval.
+
+        Of a run of `pretrain`, which has no target: how well each input of a row finds the row's others among all rows;
+        see `sensorium.search.retrieval.retrieval`.
 
         Args:
             rows: with the target columns; rows without a target, or of a class never seen, are left out and counted.
             media_root: where relative paths start.
             inputs: only these inputs are left present, as if the others were missing.
             say: called with warnings.
+            by: a column; besides, the rows of each of its values are scored for themselves.
 
         Returns:
             {"metrics": {name: {"value", "low", "high"}}, "rows": used, "left_out": not used, "trust": by target, see
-            `sensorium.evaluation.calibration.trust`}; names are TARGET.METRIC where there are several targets.
+            `sensorium.evaluation.calibration.trust`}; names are TARGET.METRIC where there are several targets. With
+            `by` also "by", see `sensorium.evaluation.by_group`.
 
         Raises:
-            DataError: a target column is absent, or no row can be scored.
+            DataError: a target column is absent, or no row can be scored, or it can't be grouped by that column.
         """
         table = read_table(rows, media_root)
         for name in inputs or ():
             if name not in self.readers:
                 raise ConfigError(f"unknown input '{name}'. {did_you_mean(name, self.readers)}")
-        metrics: dict[str, Any] = {}
-        trusted = {}
+        if by is not None:
+            self._answering()
+            if by not in table.columns:
+                raise DataError(f"{table.name} has no column '{by}' to group by. {did_you_mean(by, table.columns)}")
+        if self.model.aligner is not None and not self.coders:
+            return self._retrieval(table, inputs, say)
         coded, used = self._labelled(table, say)
         outputs = self._outputs(table, say, None if inputs is None else tuple(inputs))
-        for name, coder in self.coders.items():
-            if not coded[name][1].any():
-                continue
-            found = scored(coder, coded[name], outputs[name], resamples=1000, offsets=coder.offsets)
-            trusted[name] = trust(coder, self.calibration[name], coded[name], outputs[name])
-            metrics |= (
-                found if len(self.coders) == 1 else {f"{name}.{metric}": value for metric, value in found.items()}
-            )
-        return {"metrics": metrics, "rows": int(used.sum()), "left_out": int((~used).sum()), "trust": trusted}
+
+        def scores(rows: np.ndarray) -> dict[str, Any]:
+            metrics: dict[str, Any] = {}
+            for name, coder in self.coders.items():
+                values, mask = coded[name]
+                if not (mask & rows).any():
+                    continue
+                found = scored(coder, (values, mask & rows), outputs[name], resamples=1000, offsets=coder.offsets)
+                metrics |= (
+                    found if len(self.coders) == 1 else {f"{name}.{metric}": value for metric, value in found.items()}
+                )
+            return metrics
+
+        found = {"metrics": scores(used), "rows": int(used.sum()), "left_out": int((~used).sum())}
+        found["trust"] = {
+            name: trust(coder, self.calibration[name], coded[name], outputs[name])
+            for name, coder in self.coders.items()
+            if coder.outputs and coded[name][1].any()
+        }
+        if by is not None:
+            from sensorium.evaluation.by_group import COMPARED, by_group  # here: it is asked for rarely
+
+            first, coder = next(iter(self.coders.items()))
+            main = COMPARED[coder.task] if len(self.coders) == 1 else f"{first}.{COMPARED[coder.task]}"
+            found["by"] = by_group(table, by, used, scores, main)
+        return found
 
     def robustness(
         self,
@@ -333,6 +546,34 @@ class Predictor:
         self._tell_problems(say)
         return told
 
+    def anomaly(
+        self, rows: Any, media_root: str | os.PathLike[str] | None = None, say: Say = lambda _: None
+    ) -> pd.Series:
+        """How strange each row is, of a run of `pretrain`: the higher, the stranger, 0 for a usual one, in order.
+
+        It is the mean over the inputs that a row has of how much worse each is rebuilt than in usual rows, in their
+        deviations: by all that the row holds, and by its other inputs. NaN for a row without any input.
+
+        Raises:
+            ConfigError: the run has not learned to rebuild.
+        """
+        return self.anomalies(read_table(rows, media_root), say)["anomaly"]
+
+    def anomalies(self, table: Table, say: Say = lambda _: None) -> pd.DataFrame:
+        """`anomaly`, and besides a column anomaly_INPUT for each input, as `sensorium anomaly` writes them."""
+        if self.model.rebuilder is None:
+            raise ConfigError(
+                "this run can't tell strange rows: it has not learned to rebuild its inputs. "
+                "Take a run of `sensorium pretrain` with pretraining.reconstruction above 0."
+            )
+        from sensorium.pretraining.anomaly import strangeness
+
+        scores = strangeness(self.model, self._rows(table, say), max(self.config.training.batch_size, 32))
+        self._tell_problems(say)
+        of_input = pd.DataFrame(scores, columns=[f"anomaly_{name}" for name in self.model.rebuilder.modalities])
+        of_input.insert(0, "anomaly", of_input.mean(axis=1))
+        return of_input
+
     def parts(self) -> list[dict[str, Any]]:
         """The network's parts in order: part, kind, layer (its class), parameters, output (shape, B rows)."""
         width = self.model.fusion.width
@@ -349,8 +590,14 @@ class Predictor:
             found.append(row("hand-made", "wide", self.model.wide, f"(B, {sum(self.model.wide.features.sizes)})"))
         if self.model.single is not None:
             found.append(row(self.model.single.modality, "single", self.model.single, "(B, outputs)"))
+        if self.model.aligner is not None:
+            found.append(row("alignment", "objective", self.model.aligner, f"(B, {self.model.aligner.size})"))
+        if self.model.rebuilder is not None:
+            count = len(self.model.rebuilder.modalities)
+            found.append(row("reconstruction", "objective", self.model.rebuilder, f"(B, {count})"))
         for name, coder in self.coders.items():
-            outputs = f"(B, {len(coder.classes)})" if coder.task in {"classification", "multilabel"} else "(B,)"
+            size = coder.max_tokens if coder.task == "generation" else coder.outputs
+            outputs = "(B,)" if coder.task in {"binary", "regression"} else f"(B, {size})"
             found.append(row(name, "head", self.model.head(name), outputs))
         return found
 
@@ -362,8 +609,18 @@ class Predictor:
         """
         write_run(Path(folder), self)
 
+    def _retrieval(self, table: Table, inputs: Sequence[str] | None, say: Say) -> dict[str, Any]:
+        from sensorium.search.embedding import readable
+        from sensorium.search.retrieval import retrieval
+
+        rows = self._rows(table, say, inputs=readable(self.model, inputs))
+        found = retrieval(self.model, rows, max(self.config.training.batch_size, 32))
+        self._tell_problems(say)
+        return found
+
     def _labelled(self, table: Table, say: Say) -> tuple[dict[str, tuple[np.ndarray, np.ndarray]], np.ndarray]:
         """Every target's codes, and which rows have any."""
+        self._answering()
         used = np.zeros(len(table), dtype=bool)
         coded = {}
         for name, coder in self.coders.items():
@@ -371,7 +628,7 @@ class Predictor:
                 raise DataError(
                     f"{table.name} has no column '{name}' to evaluate against. {did_you_mean(name, table.columns)}"
                 )
-            coded[name] = coder.encode(table.cells(name))
+            coded[name] = coder.truth(table.cells(name))
             used |= coded[name][1]
             if new := coder.unknown(table.cells(name)):
                 say(f"target '{name}': classes never seen in training are left out: {', '.join(new[:5])}.")
@@ -379,10 +636,17 @@ class Predictor:
             raise DataError(f"{table.name} has no row with a known value of {', '.join(self.coders)}.")
         return coded, used
 
-    def _rows(self, table: Table, say: Say, coders: Mapping[str, TargetCoder] | None = None) -> Rows:
-        """A table's rows as the model reads them, once it is sure that they are of its kind."""
-        absent = [c for reader in self.readers.values() for c in reader.columns if c not in table.columns]
-        if len(absent) == sum(len(reader.columns) for reader in self.readers.values()):
+    def _rows(
+        self,
+        table: Table,
+        say: Say,
+        coders: Mapping[str, TargetCoder] | None = None,
+        inputs: Sequence[str] | None = None,
+    ) -> Rows:
+        """A table's rows as the model reads them, or some of its inputs, once it is sure that they are of its kind."""
+        readers = self.readers if inputs is None else {name: self.readers[name] for name in inputs}
+        absent = [c for reader in readers.values() for c in reader.columns if c not in table.columns]
+        if len(absent) == sum(len(reader.columns) for reader in readers.values()):
             raise DataError(
                 f"{table.name} has none of the columns that the model reads: {', '.join(sorted(set(absent))[:5])}. "
                 f"It has: {', '.join(table.columns[:5])}."
@@ -390,19 +654,47 @@ class Predictor:
         if absent:
             say(f"{table.name} lacks the columns {', '.join(absent)}; they count as missing.")
         self.problems = Problems()
-        rows = Rows(table, self.readers, coders, self.problems, build_loader(self.config, say))
+        rows = Rows(table, readers, coders, self.problems, build_loader(self.config, say))
         check_numbers(rows)
         return rows
 
-    def _outputs(self, table: Table, say: Say, keep: tuple[str, ...] | None = None) -> dict[str, np.ndarray]:
-        rows = self._rows(table, say)
-        found = outputs(self.model, rows, max(self.config.training.batch_size, 32), keep)
+    def _answering(self) -> None:
+        if not self.coders:
+            raise ConfigError(
+                "this run was pretrained, without a target, and has no answers. Fit one from it: "
+                "sensorium fit TABLE --target COLUMN --from RUN --out ANOTHER."
+            )
+
+    def _outputs(
+        self,
+        table: Table,
+        say: Say,
+        keep: tuple[str, ...] | None = None,
+        sample: Mapping[str, float] | None = None,
+    ) -> dict[str, np.ndarray]:
+        self._answering()
+        writers = {name: coder for name, coder in self.coders.items() if coder.task == "generation"}
+        sampling = None if sample is None else _sampling(sample, writers)
+        rows = self._rows(table, say, writers)  # of texts, what is asked is read
+        for name, coder in writers.items():
+            if coder.prompt is not None and coder.prompt not in table.columns:
+                say(f"{table.name} lacks the column '{coder.prompt}': nothing is asked for '{name}'.")
+        found = outputs(self.model, rows, max(self.config.training.batch_size, 32), keep, sampling)
         self._tell_problems(say)
         return {name: self.calibration[name].apply(coder.task, found[name]) for name, coder in self.coders.items()}
 
     def _tell_problems(self, say: Say) -> None:
         for line in self.problems.lines():
             say(line)
+
+
+def _sampling(sample: Mapping[str, float], writers: Collection[str]) -> Sampling:
+    if not writers:
+        raise ConfigError("sample is for targets of texts (task generation), and this run has none. Leave it out.")
+    for key in sample:
+        if key not in Sampling._fields:
+            raise ConfigError(f"sample: unknown key '{key}'. {did_you_mean(str(key), Sampling._fields)}")
+    return Sampling(**sample).checked()
 
 
 def check_numbers(rows: Rows) -> None:

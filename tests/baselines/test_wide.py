@@ -52,7 +52,7 @@ def test_logits_are_a_linear_layer_of_all_features(rows, wide):
 
 def test_a_missing_input_adds_nothing(rows, wide):
     inputs = rows.batch(range(12)).inputs
-    nothing = {name: Input(values, torch.zeros_like(mask)) for name, (values, mask) in inputs.items()}
+    nothing = {name: Input(values, torch.zeros_like(mask)) for name, (values, mask, _) in inputs.items()}
     found = {name: wide(nothing | {name: inputs[name]}) for name in inputs}
     whole, empty = wide(inputs), wide(nothing)
     for target, layer in zip(OUTPUTS, wide.layers, strict=True):

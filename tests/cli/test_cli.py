@@ -12,24 +12,7 @@ import pytest
 import yaml
 
 import sensorium as sm
-from sensorium.cli import main
 from sensorium.evaluation.alone import compare_alone
-
-
-@pytest.fixture
-def sensorium(capsys, monkeypatch):
-    """Runs a command in this process; returns exit code, stdout, stderr."""
-    monkeypatch.setattr(sys, "excepthook", sys.excepthook)  # Typer puts its own there; this puts the old one back
-
-    def run(*words):
-        monkeypatch.setattr(sys, "argv", ["sensorium", *map(str, words)])
-        with pytest.raises(SystemExit) as end:  # any other exception would be a traceback
-            main()
-        out, err = capsys.readouterr()
-        assert "Traceback" not in err
-        return end.value.code, out, err
-
-    return run
 
 
 def test_help_loads_neither_torch_nor_the_rest(sensorium):
@@ -48,10 +31,15 @@ except SystemExit as end:
         "inspect",
         "init",
         "check",
+        "pretrain",
         "fit",
         "compare",
         "evaluate",
         "predict",
+        "anomaly",
+        "embed",
+        "index",
+        "search",
         "summary",
         "diagram",
         "example",
@@ -88,6 +76,43 @@ def test_fit_evaluate_predict_as_spelt(sensorium, table, config, tmp_path):
     before = (run / "run.json").read_bytes()
     assert sensorium("fit", table, "--target", "label", "--out", run)[0] == 2
     assert (run / "run.json").read_bytes() == before
+
+
+def test_pretrain_fit_from_and_anomaly_as_spelt(sensorium, table, config, tmp_path):
+    path, run = tmp_path / "config.yaml", tmp_path / "pretrained"
+    small = {**config, "inputs": {"note": {"modality": "text"}, "pose": {"modality": "vector"}}}
+    path.write_text(yaml.safe_dump(json.loads(json.dumps(small))))
+    code, out, err = sensorium(
+        "pretrain", table, "--out", run, "--config", path, "--set", "pretraining.size=8", "--epochs", 1, "--seed", 3,
+        "--time-limit", 120, "--ignore", "label", "--as", "note=text", "--valid", table, "--resume", "--json",
+    )  # fmt: skip
+    assert code == 0, err
+    (pair,) = json.loads(out)["pretraining"]["recall"]
+    assert (pair["inputs"], pair["rows"], pair["chance"]) == (["note", "pose"], 40, 1 / 40)
+    assert yaml.safe_load((run / "config.yaml").read_text())["pretraining"]["size"] == 8
+    code, out, err = sensorium("pretrain", table, "--out", tmp_path / "other", "--config", path, "--epochs", 1)
+    assert re.search(r"note \+ pose +\d\.\d{3} +0\.\d{3} +6", out)
+    assert f"Saved to {tmp_path / 'other'}." in out
+
+    scores = tmp_path / "scores.csv"
+    assert sensorium("anomaly", run, table, "-o", scores)[0] == 0
+    assert list(pd.read_csv(scores).columns) == ["anomaly", "anomaly_note", "anomaly_pose"]
+    found = json.loads(sensorium("anomaly", run, table, "--json")[1])
+    np.testing.assert_allclose([row["anomaly"] for row in found], pd.read_csv(scores)["anomaly"])
+    code, _, err = sensorium("anomaly", run, table)
+    assert (code, "give a file to write to with -o FILE, or --json." in err) == (2, True)
+    code, _, err = sensorium("predict", run, table, "--json")
+    assert (code, "sensorium fit TABLE --target COLUMN --from RUN --out ANOTHER" in err) == (2, True)
+    assert sensorium("summary", run)[0] == sensorium("diagram", run)[0] == 0
+
+    code, out, err = sensorium(
+        "fit", table, "--target", "label", "--from", run, "--ignore", "price", "--ignore", "tags", "--out", tmp_path / "run",
+        "--epochs", 1, "--config", path, "--no-probes",
+    )  # fmt: skip
+    assert code == 0, err
+    assert f"taken from {run}: 'note', 'pose', the fusion." in err
+    code, _, err = sensorium("anomaly", tmp_path / "run", table, "--json")
+    assert (code, "this run can't tell strange rows" in err) == (2, True)
 
 
 def test_compare_as_spelt(sensorium, table, config, tmp_path):
@@ -137,7 +162,7 @@ def test_inspect_init_and_check(sensorium, table, tmp_path):
     path = tmp_path / "config.yaml"
     assert sensorium("init", table, "--target", "label", "--ignore", "clip", "-o", path)[0] == 0
     assert set(yaml.safe_load(path.read_text())) == {
-        "inputs", "fusion", "targets", "imbalance", "balance", "split", "training", "limits",
+        "inputs", "fusion", "targets", "imbalance", "balance", "domain", "split", "pretraining", "training", "limits",
     }  # fmt: skip
     code, out, err = sensorium("check", table, "--config", path, "--json")
     assert code == 0, err
@@ -231,6 +256,48 @@ def test_robustness(sensorium, table, run, tmp_path):
         "0.05, 0.1, 0.2, 0.4 share of characters",
     ):
         assert words in out
+
+
+def test_scores_by_a_column(sensorium, table, run, tmp_path):
+    code, out, _ = sensorium("evaluate", run, table, "--by", "shop", "--output", tmp_path / "scores.csv")
+    assert code == 0
+    lines = [line.split() for line in out.split("\n")]
+    assert ["shop", "rows", "accuracy", "macro_f1", "balanced_accuracy", "log_loss"] in lines
+    by = json.loads(sensorium("evaluate", run, table, "--by", "shop", "--json")[1])["by"]
+    assert list(by["groups"]) == ["north", "south", "west"]
+    for name, group in by["groups"].items():
+        (line,) = [line for line in lines if line[:1] == [name]]
+        assert line[1:3] == [str(group["rows"]), f"{group['metrics']['accuracy']['value']:.3f}"]
+        assert (line[-1] == "worst") == (name == by["worst"])
+    scores = pd.read_csv(tmp_path / "scores.csv").set_index(["of", "metric"])
+    found = by["groups"]["west"]["metrics"]["log_loss"]
+    assert scores.loc[("shop=west", "log_loss"), ["value", "low", "high"]].tolist() == pytest.approx(
+        list(found.values())
+    )
+    assert scores.loc[("all", "accuracy"), "rows"] == 40
+    code, _, err = sensorium("evaluate", run, table, "--by", "shop", "--robustness")
+    assert (code, "--by can't go with --robustness" in err) == (2, True)
+
+
+def test_a_fit_of_domains_each_kept_out_once(sensorium, tmp_path):
+    random = np.random.default_rng(0)
+    a, who = random.normal(size=48), ["ada", "eve", "theo"] * 16
+    frame = pd.DataFrame({"a": [f"[{x}, {x}]" for x in a], "who": who, "label": np.where(a > 0, "yes", "no")})
+    frame.to_csv(tmp_path / "table.csv", index=False)
+    frame.assign(who="max")[["a", "who"]].to_csv(tmp_path / "more.csv", index=False)
+    code, out, err = sensorium(
+        "fit", tmp_path / "table.csv", "--target", "label", "--out", tmp_path / "run", "--split-by", "who", "--folds", "each",
+        "--domain", "who", "--unlabelled", tmp_path / "more.csv", "--epochs", 1, "--set", "domain.method=mmd",
+        "--set", "training.precision=32", "--no-probes",
+    )  # fmt: skip
+    assert code == 0
+    metrics = json.loads((tmp_path / "run" / "metrics.json").read_text())
+    assert (metrics["domain"]["method"], metrics["domain"]["unlabelled"]) == ("mmd", {"max": 48})
+    lines = [line.split() for line in out.split("\n")]
+    for name, value in zip(("ada", "eve", "theo"), metrics["folds"]["metrics"]["accuracy"]["values"], strict=True):
+        (line,) = [line for line in lines if line[:1] == [name]]
+        assert line[:3] == [name, "16", f"{value:.3f}"]
+    assert "fold 1 of 3, without 'ada': done" in err
 
 
 def test_a_fit_shows_the_fused_score_beside_all_it_is_compared_with(sensorium, tmp_path, monkeypatch):

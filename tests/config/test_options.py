@@ -8,7 +8,7 @@ import pytest
 from pydantic import ValidationError
 
 from sensorium.config import ENCODERS, FUSIONS, INPUTS, Balance, Imbalance, Training, parse_config
-from sensorium.config.options import LimitOptions, Split, Target
+from sensorium.config.options import Domain, LimitOptions, Split, Target
 from sensorium.errors import ConfigError
 
 PARTS = {
@@ -16,6 +16,7 @@ PARTS = {
     **{cls.__name__: cls for family in ENCODERS.values() for cls in family.values()},
     **{cls.__name__: cls for cls in FUSIONS.values()},
     "Balance": Balance,
+    "Domain": Domain,
     "Imbalance": Imbalance,
     "LimitOptions": LimitOptions,
     "Split": Split,
@@ -30,7 +31,14 @@ def kinds(annotation):
     """The plain types that an annotation allows."""
     if typing.get_origin(annotation) in {typing.Union, UnionType}:
         return {kind for part in typing.get_args(annotation) for kind in kinds(part)}
-    return {annotation}
+    return {getattr(annotation, "__origin__", annotation) if hasattr(annotation, "__metadata__") else annotation}
+
+
+def limits(field):
+    """What a number must be, said of the field or of one of the types that it may have."""
+    parts = [part for part in typing.get_args(field.annotation) if hasattr(part, "__metadata__")]
+    infos = [info for part in parts for info in part.__metadata__]
+    return [*field.metadata, *(limit for info in infos for limit in info.metadata)]
 
 
 NUMBERS = [(cls, name) for cls, name in OPTIONS if kinds(cls.model_fields[name].annotation) & {int, float}]
@@ -57,7 +65,7 @@ def test_an_option_is_described(cls, name):
 def test_a_number_has_a_range_and_only_what_is_in_it_is_taken(cls, name):
     field = cls.model_fields[name]
     least, above, most, below = (
-        next((getattr(m, sign) for m in field.metadata if hasattr(m, sign)), None) for sign in ("ge", "gt", "le", "lt")
+        next((getattr(m, sign) for m in limits(field) if hasattr(m, sign)), None) for sign in ("ge", "gt", "le", "lt")
     )
     assert (least is None) != (above is None)
     refused = [-1, math.nan, math.inf, "many", above if least is None else least - 1]
@@ -96,7 +104,8 @@ def test_a_number_has_a_range_and_only_what_is_in_it_is_taken(cls, name):
         ("balance.weight", 0, "greater than 0"),
         ("balance.share", 1.0, "less than 1"),
         ("balance.every", 0, "greater than or equal to 1"),
-        ("split.folds", 1, "greater than or equal to 2"),
+        ("split.folds", 1, "greater than or equal to 2, or each"),
+        ("domain.weight", 0, "greater than 0"),
         ("imbalance.gamma", -0.5, "greater than or equal to 0"),
         ("imbalance.gan_steps", 0, "greater than or equal to 1"),
         ("limits.max_seconds", -1, "greater than 0"),

@@ -11,6 +11,7 @@ from sensorium.config import (
     FUSIONS,
     INPUTS,
     Balance,
+    Domain,
     Imbalance,
     Training,
     dump_config,
@@ -50,12 +51,12 @@ def test_all_mistakes_are_reported_at_once_each_with_its_path():
         "limits": 5,
     }
     assert mistakes(data) == [
-        "fusoin: unknown key. Did you mean 'fusion'? There are: balance, fusion, imbalance, inputs, limits, split, targets, training.",
+        "fusoin: unknown key. Did you mean 'fusion'? There are: balance, domain, fusion, imbalance, inputs, limits, pretraining, split, targets, training.",
         "inputs.a: must be a mapping such as {modality: image}; got 3.",
         f"inputs.b.modality: is not given. {MODALITIES}",
         f"inputs.c.modality: unknown modality 'imgae'. Did you mean 'image'? {MODALITIES}",
         "inputs.d.encoder.type: unknown encoder 'rn' for input 'd'. Did you mean 'rnn'? "
-        f"There are: {', '.join(sorted(encoders.ENCODERS['text']))}.",
+        f"There are: {', '.join(sorted({*encoders.ENCODERS['text'], 'auto'}))}.",
         "inputs.e.columns: must be given.",
         "inputs.f.max_tokens: must be greater than or equal to 1; got 0.",
         "inputs.f.vocabulry: unknown key. Did you mean 'vocabulary'? "
@@ -63,7 +64,7 @@ def test_all_mistakes_are_reported_at_once_each_with_its_path():
         "inputs.foto.1.encoder.dropout: must be less than 1; got 1.",
         "fusion.width: must be a valid integer, unable to parse string as an integer; got 'wide'.",
         "targets.label.task: unknown value 'clasification'. Did you mean 'classification'? "
-        "There are: classification, multilabel, regression.",
+        "There are: classification, generation, multilabel, regression.",
         "targets.label.weight: must be greater than 0; got 0.",
         "targets.price: must be a mapping of options; got ['regression'].",
         "training.augment: must be a valid boolean, unable to interpret input; got 'perhaps'.",
@@ -141,6 +142,25 @@ def test_a_method_alone_is_the_section_imbalance():
         parse_config({"imbalance": "smote"})
     with pytest.raises(ConfigError, match=r"^imbalance.gama: unknown key. Did you mean 'gamma'\?"):
         parse_config({"imbalance": {"gama": 1}})
+
+
+def test_a_column_alone_is_the_section_domain():
+    assert round_trip({"domain": "speaker"}).domain == Domain(column="speaker")
+    assert parse_config({}).domain.column is None
+    given = {"column": "camera", "method": "coral", "weight": 3.0}
+    assert round_trip({"domain": given}).domain == Domain(**given)
+    with pytest.raises(ConfigError, match=r"^domain.method: unknown value 'dan'. Did you mean 'dann'\? There are: coral, "):
+        parse_config({"domain": {"column": "camera", "method": "dan"}})
+
+
+def test_folds_are_a_number_or_each():
+    assert round_trip({"split": {"by": "who", "folds": "each"}}).split.folds == "each"
+    assert round_trip({"split": {"folds": 4}}).split.folds == 4
+    with pytest.raises(ConfigError) as error:
+        parse_config({"split": {"folds": "all"}})
+    assert str(error.value) == (
+        "split.folds: must be a valid integer, unable to parse string as an integer, or each; got 'all'."
+    )
 
 
 def test_a_method_alone_is_the_section_balance():

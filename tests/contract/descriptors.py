@@ -102,11 +102,42 @@ def bag_of_images() -> Input:
 
 
 def bag_of_texts() -> Input:
-    ids, mask = text()
+    ids, mask, *_ = text()
     return Input(
         torch.stack([ids, ids.flip(1)], dim=1),
         torch.stack([mask, mask & torch.tensor([[True], [False], [True], [True]])], dim=1),
     )
+
+
+class TinyBody(nn.Module):
+    """A pretrained network of a modality, called as those of sensorium.pretrained are."""
+
+    has_cls, even, pooling, hidden = True, True, "mean", 8
+
+    def __init__(self, modality: str):
+        super().__init__()
+        self.modality, self.mask_dims = modality, 1 if modality == "image" else 2
+        first = {"text": nn.Embedding(30, 8), "image": nn.Linear(3, 8), "audio": nn.Linear(1, 8), "video": nn.Linear(3, 8)}
+        self.first = first[modality]
+        self.blocks = nn.ModuleList(nn.Linear(8, 8) for _ in range(2))
+
+    def forward(self, values: Tensor, mask: Tensor, every: bool = False) -> tuple[tuple[Tensor, ...], Tensor]:
+        if self.modality == "text":
+            values = values.masked_fill(~mask, 0)
+        elif self.modality == "image":
+            values, mask = values.flatten(2).transpose(1, 2)[:, :6], mask[:, None].expand(-1, 6)
+        elif self.modality == "audio":
+            values, mask = values[:, ::400, None], mask[:, ::400]
+        else:
+            values = values.mean((3, 4))
+        layers = [self.first(values)]  # (B, T, 8)
+        for block in self.blocks:
+            layers.append(layers[-1] + block(layers[-1]).tanh())
+        return tuple(layers) if every else (layers[-1],), mask
+
+
+def pretrained(modality: str) -> nn.Module:
+    return encoders.Pretrained(TinyBody(modality), WIDTH, pooling="tokens", layers="mix", train="all")
 
 
 small = {"width": WIDTH, "layers": 2, "num_heads": 2}
@@ -118,6 +149,10 @@ ENCODER_ROWS = [
     EncoderRow("text", "bag", lambda: encoders.TextBag(30, WIDTH), text, time=True),
     EncoderRow("text", "rnn", lambda: encoders.TextRNN(30, WIDTH, layers=2), text, time=True),
     EncoderRow("text", "transformer", lambda: encoders.TextTransformer(30, max_tokens=40, **small), text, time=True),
+    EncoderRow("text", "pretrained", lambda: pretrained("text"), text, time=True),
+    EncoderRow("image", "pretrained", lambda: pretrained("image"), image),
+    EncoderRow("audio", "pretrained", lambda: pretrained("audio"), audio, time=True),
+    EncoderRow("video", "pretrained", lambda: pretrained("video"), video, time=True),
     EncoderRow(
         "audio", "mfcc_cnn", lambda: encoders.AudioMFCCCNN(WIDTH, 8000, n_mels=32, channels=(8, 8)), audio, time=True
     ),
@@ -157,9 +192,36 @@ FUSION_ROWS = [
     FusionRow("tensor", lambda: fusion.TensorFusion(WIDTH)),
     FusionRow("weighted", lambda: fusion.Weighted(WIDTH)),
 ]
+
+
+class TinyLanguage(nn.Module):
+    """A causal language model of 12 tokens, the last of which ends a text; as those of transformers are called."""
+
+    def __init__(self, size: int = 8):
+        super().__init__()
+        self.embedding, self.rnn = nn.Embedding(12, size), nn.GRU(size, size, batch_first=True)
+        self.last = nn.Linear(size, 12)
+
+    def get_input_embeddings(self) -> nn.Module:
+        return self.embedding
+
+    def forward(self, inputs_embeds, cache=None, use_cache=False):
+        told, cache = self.rnn(inputs_embeds, cache)
+        return {"logits": self.last(told), "cache": cache}
+
+
+def texts() -> Tensor:
+    """Tokens of a question, and those of the text with its end."""
+    nothing = [-1, -1, -1]
+    return torch.tensor(
+        [[[1, 2, -1], [3, 4, 11]], [[5, -1, -1], [6, 11, -1]], [nothing, [7, 8, 11]], [[1, 9, 10], [11, -1, -1]]]
+    )
+
+
 HEAD_ROWS = [
     HeadRow("binary", lambda: heads.Binary(WIDTH), lambda: torch.tensor([0.0, 1.0, 1.0, 0.0])),
     HeadRow("classification", lambda: heads.Classification(3, WIDTH), lambda: torch.tensor([0, 2, 1, 1])),
+    HeadRow("generation", lambda: heads.Generation(TinyLanguage(), WIDTH, 2, max_tokens=4, end=11), texts),
     HeadRow("multilabel", lambda: heads.Multilabel(2, WIDTH), lambda: torch.tensor([[0.0, 1], [1, 1], [0, 0], [1, 0]])),
     HeadRow("regression", lambda: heads.Regression(WIDTH), lambda: torch.randn(ROWS)),
 ]

@@ -29,7 +29,7 @@ def same(left: Features, right: Features) -> None:
 
 
 def test_shapes_and_mask(row):
-    encoder, (values, mask) = build(row), row.example()
+    encoder, (values, mask, *_) = build(row), row.example()
     assert encoder.width == WIDTH
     assert encoder.mask_dims == mask.dim()
     tokens, real = encoder(values, mask)
@@ -41,7 +41,7 @@ def test_shapes_and_mask(row):
 
 
 def test_a_row_alone_is_the_row_in_the_batch(row):
-    encoder, (values, mask) = build(row).eval(), row.example()
+    encoder, (values, mask, *_) = build(row).eval(), row.example()
     together = encoder(values, mask)
     for i in (0, 1, 3):
         last = int(mask[i].nonzero().max()) + 1 if row.time else None
@@ -52,7 +52,7 @@ def test_a_row_alone_is_the_row_in_the_batch(row):
 
 @pytest.mark.parametrize("training", [False, True])
 def test_values_under_a_false_mask_change_nothing(row, training):
-    encoder, (values, mask) = build(row).train(training), row.example()
+    encoder, (values, mask, *_) = build(row).train(training), row.example()
     worst = float("nan") if values.is_floating_point() else 10**9
     spoiled = values.masked_fill(~spread(mask, values), worst)
     again = copy.deepcopy(encoder)
@@ -67,14 +67,14 @@ def test_values_under_a_false_mask_change_nothing(row, training):
 
 
 def test_order_of_rows(row):
-    encoder, (values, mask) = build(row).eval(), row.example()
+    encoder, (values, mask, *_) = build(row).eval(), row.example()
     order = torch.tensor([3, 2, 0, 1])
     straight, turned = encoder(values, mask), encoder(values[order], mask[order])
     same(Features(straight.tokens[order], straight.mask[order]), turned)
 
 
 def test_every_parameter_gets_a_gradient(row):
-    encoder, (values, mask) = build(row).eval(), row.example()
+    encoder, (values, mask, *_) = build(row).eval(), row.example()
     tokens, real = encoder(values, mask)
     (tokens[real] * torch.randn_like(tokens[real])).sum().backward()
     for name, parameter in encoder.named_parameters():
@@ -85,7 +85,7 @@ def test_every_parameter_gets_a_gradient(row):
 
 @pytest.mark.parametrize("training", [False, True])
 def test_nothing_present_stays_finite(row, training):
-    encoder, (values, mask) = build(row).train(training), row.example()
+    encoder, (values, mask, *_) = build(row).train(training), row.example()
     before = copy.deepcopy(encoder.state_dict())
     tokens, real = encoder(values, torch.zeros_like(mask))
     assert tokens.shape[0] == ROWS
@@ -97,7 +97,7 @@ def test_nothing_present_stays_finite(row, training):
 
 @pytest.mark.parametrize("index", [0, 1])
 def test_a_batch_of_one_trains(row, index):
-    encoder, (values, mask) = build(row).train(), row.example()
+    encoder, (values, mask, *_) = build(row).train(), row.example()
     tokens, real = encoder(values[index : index + 1], mask[index : index + 1])
     tokens[real].square().sum().backward()
     assert tokens.isfinite().all()
@@ -106,12 +106,12 @@ def test_a_batch_of_one_trains(row, index):
 
 
 def test_eval_is_deterministic(row):
-    encoder, (values, mask) = build(row).eval(), row.example()
+    encoder, (values, mask, *_) = build(row).eval(), row.example()
     assert torch.equal(encoder(values, mask).tokens, encoder(values, mask).tokens)
 
 
 def test_bf16(row):
-    encoder, (values, mask) = build(row).train(), row.example()
+    encoder, (values, mask, *_) = build(row).train(), row.example()
     with torch.autocast("cpu", dtype=torch.bfloat16):
         tokens, real = encoder(values, mask)
     tokens[real].float().square().sum().backward()
@@ -120,7 +120,7 @@ def test_bf16(row):
 
 
 def test_state_dict_round_trip(row):
-    encoder, (values, mask) = build(row), row.example()
+    encoder, (values, mask, *_) = build(row), row.example()
     encoder(values, mask)  # moves the running statistics
     torch.manual_seed(5)
     other = row.build()
@@ -133,6 +133,6 @@ def test_state_dict_round_trip(row):
 def test_inputs_are_not_modified(row, training):
     encoder, given = build(row).train(training), row.example()
     kept = Input(given.values.clone(), given.mask.clone())
-    encoder(*given)
+    encoder(given.values, given.mask)
     assert torch.equal(given.values, kept.values)
     assert torch.equal(given.mask, kept.mask)

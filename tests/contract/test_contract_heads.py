@@ -60,6 +60,14 @@ def test_probabilities_or_predictions(row):
     if row.name == "regression":
         assert head.predict(logits) is logits
         return
+    if row.name == "generation":
+        asked = row.target()[:, 0]
+        found = head.generate(logits, asked)
+        assert found.shape == (ROWS, head.max_tokens)
+        for place in range(ROWS):  # a row alone is that row among others
+            alone = head.generate(logits[[place]], asked[[place]])
+            assert alone.tolist() == found[[place]].tolist()
+        return
     probabilities = head.probabilities(logits)
     assert probabilities.shape[0] == ROWS
     assert ((probabilities >= 0) & (probabilities <= 1)).all()
@@ -87,7 +95,8 @@ def test_wrong_targets(row):
 
 def test_wrong_sizes(row):
     cls = type(row.build())
-    needed = {"classification": {"classes": 3}, "multilabel": {"labels": 2}}.get(row.name, {})
+    language = {"language": row.build().body} if row.name == "generation" else {}
+    needed = {"classification": {"classes": 3}, "generation": language, "multilabel": {"labels": 2}}.get(row.name, {})
     with pytest.raises(ConfigError, match=rf"{cls.__name__}\.width must be a whole number, 1 or more; got -1"):
         cls(**needed, width=-1)
     with pytest.raises(ConfigError, match=rf"{cls.__name__}\.dropout must be .* 1; got 1"):

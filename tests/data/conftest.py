@@ -18,7 +18,7 @@ def read() -> Callable[..., tuple[np.ndarray, np.ndarray, list[tuple[int, str, s
         table = read_table(dict(zip(reader.columns, map(list, zip(*rows, strict=True)), strict=True)), media_root=root)
         problems = Problems()
         (batch,) = Rows(table, {"x": reader}, problems=problems).batches(len(cells))
-        values, mask = batch.inputs["x"]
+        values, mask, _ = batch.inputs["x"]
         notes = problems.frame()[["row", "kind", "reason"]].to_numpy()
         return values.numpy(), mask.numpy(), [tuple(note) for note in notes]
 

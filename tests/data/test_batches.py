@@ -66,7 +66,7 @@ def test_a_row_alone_is_the_row_in_a_batch(size):
     for batch in batches:
         for place, row in enumerate(batch.rows.tolist()):
             alone = alone_in_one[row]
-            for name, (values, mask) in batch.inputs.items():
+            for name, (values, mask, _) in batch.inputs.items():
                 one = alone.inputs[name]
                 values, mask = values[place], mask[place]
                 if name == "note":  # a batch of texts is as long as its longest

@@ -216,6 +216,18 @@ def test_no_group_is_in_two_folds():
     assert used > 65
 
 
+def test_each_group_is_a_fold_of_its_own():
+    groups = np.array([7, 2, 2, 9, 7, 9, 2, 9])
+    codes = np.array([0, 1, 0, 1, 1, 0, 0, 1])
+    assert fold_rows(codes, coder_of(2), "each", 0, groups).tolist() == [1, 0, 0, 2, 1, 2, 0, 2]
+    with pytest.raises(DataError, match=r"^split.folds=each trains a model for each group of rows, and there is 1; it"):
+        fold_rows(codes, coder_of(2), "each", 0, np.zeros(8))
+    with pytest.raises(DataError, match=r"and there are 101; it takes from 2 to 100\. Groups are those of split.by"):
+        fold_rows(np.arange(101) % 2, coder_of(2), "each", 0, np.arange(101))
+    with pytest.raises(DataError, match=r"^target 'label': 3 of the 4 rows of class 'c0' fall into one of 2 folds"):
+        fold_rows(np.array([0, 0, 0, 1, 0, 1, 1, 1]), coder_of(2), "each", 0, np.repeat([0, 1], [4, 4]))
+
+
 @pytest.mark.parametrize(
     ("counts", "folds", "groups", "message"),
     [

@@ -208,6 +208,43 @@ def test_other_folds_are_not_gone_on_with(tmp_path, monkeypatch):
     assert len(sm.fit(rows, "label", folds=3, out=tmp_path / "run", epochs=1, **QUICK).out_of_fold) == 40
 
 
+def test_each_value_is_kept_out_once_and_scored_by_its_name(tmp_path):
+    random = np.random.default_rng(0)
+    who = np.array(["theo", "ada", ""], dtype=object)[np.arange(60) % 3]
+    rows = {"a": random.normal(size=(60, 3)), "who": who}
+    rows["label"] = np.where(rows["a"][:, 0] > 0, "yes", "no").astype(object)
+    rows["label"][0] = ""  # of theo
+    said = []
+    options = {"split": {"by": "who"}, "folds": "each", "epochs": 1, **QUICK}
+    predictor = sm.fit(rows, "label", out=tmp_path / "run", say=said.append, **options)
+    found, answers = predictor.metrics["folds"], predictor.out_of_fold
+    assert found["count"] == 3
+    assert found["held"] == [
+        {"values": [""], "rows": 20}, {"values": ["ada"], "rows": 20}, {"values": ["theo"], "rows": 19}
+    ]  # fmt: skip
+    right = answers["label"].to_numpy() == rows["label"][answers["row"] - 1]
+    for place, name in enumerate(["", "ada", "theo"]):
+        own = who[answers["row"] - 1] == name
+        assert (answers["fold"][own] == place + 1).all()
+        assert found["metrics"]["accuracy"]["values"][place] == pytest.approx(right[own].mean())
+    assert any(line.startswith("fold 2 of 3, without 'ada': done; accuracy ") for line in said)
+    assert sm.load(tmp_path / "run").config.split.folds == "each"
+
+
+def test_of_two_values_each_is_answered_from_the_other():
+    """Of one value alone no rows of another can validate, so that single rows do."""
+    random = np.random.default_rng(0)
+    rows = {"a": random.normal(size=(40, 3)), "who": ["ada", "theo"] * 20, "label": ["yes", "yes", "no", "no"] * 10}
+    found = sm.fit(rows, "label", split={"by": "who"}, folds="each", epochs=1, **QUICK).metrics["folds"]
+    assert [held["values"] for held in found["held"]] == [["ada"], ["theo"]]
+
+
+def test_each_needs_a_column():
+    rows = {"a": np.random.default_rng(0).normal(size=(40, 3)), "label": ["yes", "no"] * 20}
+    with pytest.raises(ConfigError, match=r"^split.folds: each needs split.by: one value of that column is kept out"):
+        sm.fit(rows, "label", folds="each", **QUICK)
+
+
 def test_folds_that_cannot_be():
     rows = {"a": np.random.default_rng(0).normal(size=(40, 3)), "label": ["yes"] * 36 + ["no"] * 4, "who": [1, 2] * 20}
     with pytest.raises(DataError, match=r"^target 'label': class 'no' has 4 rows, too few for 5 folds. Take --folds 4"):

@@ -1,6 +1,6 @@
 """Hand-made features of every input of a table: what a classical model reads."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -30,38 +30,56 @@ class HandMade(nn.Module):
     the mean of several files in a cell; standardised (columns: centred), reduced to their 256 main directions where there are more, scaled
     to a mean squared length of 1 (of pictures 1/4), and a last feature that says: the input is there.
 
+    What a frozen pretrained encoder says of an input is a group of features of its own.
+
     Args:
         readers: fitted, by input.
+        known: the inputs with such an encoder.
 
     Shape:
-        inputs: dict of Input. Returns a dict of (B, features) float, for each input.
+        inputs: dict of Input, with `known` where there is one. Returns a dict of (B, features) float, for each group.
     """
 
-    def __init__(self, readers: Mapping[str, Reader]):
+    def __init__(self, readers: Mapping[str, Reader], known: Collection[str] = ()):
         super().__init__()
-        self.inputs = tuple(readers)
-        self.parts = nn.ModuleList(_part(reader) for reader in readers.values())
+        self.source = {name: name for name in readers}  # the input that each group of features is of
+        for name in known:
+            group = f"{name} (pretrained)"
+            while group in self.source:
+                group += "_"
+            self.source[group] = name
+        self.groups = tuple(self.source)
+        self.learned = frozenset(self.groups[len(readers) :])
+        pooled = (Described(_Pooled(), SHARE.get(readers[name].modality, 1.0)) for name in known)
+        self.parts = nn.ModuleList([*(_part(reader) for reader in readers.values()), *pooled])
 
     def fit(self, rows: Rows, places: Sequence[int] | np.ndarray) -> None:
         """Learn terms, scales and directions from these rows."""
-        seen: dict[str, list[Any]] = {name: [] for name in self.inputs}
+        seen: dict[str, list[Any]] = {name: [] for name in self.groups}
         for batch in rows.batches(BATCH, places):
-            for name, part in zip(self.inputs, self.parts, strict=True):
-                seen[name].append(part.look(*batch.inputs[name]))
-        for name, part in zip(self.inputs, self.parts, strict=True):
+            for name, part in zip(self.groups, self.parts, strict=True):
+                seen[name].append(part.look(*self._of(name, batch.inputs)))
+        for name, part in zip(self.groups, self.parts, strict=True):
             part.fit(seen.pop(name))
 
     def forward(self, inputs: Mapping[str, Input]) -> dict[str, Tensor]:
         there = next(iter(inputs.values())).mask
         return {
-            name: part(*inputs[name]) if name in inputs else torch.zeros(len(there), part.size, device=there.device)
-            for name, part in zip(self.inputs, self.parts, strict=True)
+            name: part(*self._of(name, inputs))
+            if self.source[name] in inputs
+            else torch.zeros(len(there), part.size, device=there.device)
+            for name, part in zip(self.groups, self.parts, strict=True)
         }
+
+    def _of(self, group: str, inputs: Mapping[str, Input]) -> tuple[Tensor, Tensor]:
+        """Values and mask that a group of features is made from."""
+        given = inputs[self.source[group]]
+        return given.known if group in self.learned else (given.values, given.mask)
 
     @torch.no_grad()
     def matrix(self, rows: Rows, places: Sequence[int] | np.ndarray) -> dict[str, Any]:
-        """The features of these rows by input: arrays (rows, features), of texts sparse."""
-        found: dict[str, list[Any]] = {name: [] for name in self.inputs}
+        """The features of these rows by group: arrays (rows, features), of texts sparse."""
+        found: dict[str, list[Any]] = {name: [] for name in self.groups}
         for batch in rows.batches(BATCH, places):
             for name, features in self(batch.inputs).items():
                 made = features.numpy()
@@ -70,11 +88,11 @@ class HandMade(nn.Module):
 
     @property
     def sizes(self) -> list[int]:
-        """How many features each input has."""
+        """How many features each group has."""
         return [part.size for part in self.parts]
 
     def is_text(self, name: str) -> bool:
-        return isinstance(self.parts[self.inputs.index(name)], TfIdf)
+        return isinstance(self.parts[self.groups.index(name)], TfIdf)
 
 
 def together(parts: Sequence[Any]) -> Any:
@@ -146,6 +164,14 @@ class Described(Learned):
         features = self.describe(values.flatten(0, 1)[there], mask.flatten(0, 1)[there])
         total = torch.zeros(rows, features.shape[1], device=mask.device).index_add_(0, of, features)
         return total / of.bincount(minlength=rows)[:, None]
+
+
+class _Pooled(nn.Module):
+    """The mean of a row's tokens."""
+
+    def forward(self, tokens: Tensor, mask: Tensor) -> Tensor:
+        share = mask / mask.sum(1, keepdim=True)  # (P, T); of rows that are there
+        return (tokens * share[..., None]).sum(1)
 
 
 def _part(reader: Reader) -> nn.Module:

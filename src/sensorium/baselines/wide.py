@@ -1,6 +1,6 @@
 """A linear model of hand-made features, to stand beside a network."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 import numpy as np
 import torch
@@ -27,15 +27,16 @@ class Wide(nn.Module):
     Args:
         readers: fitted, by input.
         targets: their names.
+        known: the inputs with a frozen pretrained encoder.
 
     Shape:
         inputs: dict of Input. Returns a dict of logits, as the heads do; only of the targets that it was fitted for.
     """
 
-    def __init__(self, readers: Mapping[str, Reader], targets: Sequence[str]):
+    def __init__(self, readers: Mapping[str, Reader], targets: Sequence[str], known: Collection[str] = ()):
         super().__init__()
         self.targets = tuple(targets)
-        self.features = HandMade(readers)
+        self.features = HandMade(readers, known)
         self.layers = nn.ModuleList(_Layer() for _ in targets)
 
     @property
@@ -61,7 +62,7 @@ class Wide(nn.Module):
 
     def answer(self, features: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """The logits for what `features` gave."""
-        row = torch.cat([features[name] for name in self.features.inputs], 1)  # (B, features)
+        row = torch.cat([features[name] for name in self.features.groups], 1)  # (B, features)
         said = {name: layer(row) for name, layer in zip(self.targets, self.layers, strict=True)}
         return {name: logits[:, 0] if logits.shape[1] == 1 else logits for name, logits in said.items()}
 

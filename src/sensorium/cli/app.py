@@ -2,16 +2,21 @@
 
 import typer
 
+from sensorium.cli.anomaly import anomaly
 from sensorium.cli.cache import cache
 from sensorium.cli.check import check
 from sensorium.cli.compare import compare
 from sensorium.cli.diagram import diagram
+from sensorium.cli.embed import embed
 from sensorium.cli.evaluate import evaluate
 from sensorium.cli.example import example
 from sensorium.cli.fit import fit
+from sensorium.cli.index import index
 from sensorium.cli.init import init
 from sensorium.cli.inspect import inspect
 from sensorium.cli.predict import predict
+from sensorium.cli.pretrain import pretrain
+from sensorium.cli.search import search
 from sensorium.cli.summary import summary
 
 __all__ = ["app"]
@@ -23,5 +28,22 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
-for command in (inspect, init, check, fit, compare, evaluate, predict, summary, diagram, example, cache):
+for command in (
+    inspect,
+    init,
+    check,
+    pretrain,
+    fit,
+    compare,
+    evaluate,
+    predict,
+    anomaly,
+    embed,
+    index,
+    search,
+    summary,
+    diagram,
+    example,
+    cache,
+):
     app.command()(command)

@@ -6,6 +6,7 @@ from typing import Annotated, Any
 import typer
 
 from sensorium.cli.options import Json, MediaRoot, RunFolder, TablePath, print_json, say, table_of
+from sensorium.errors import ConfigError
 
 __all__ = ["evaluate"]
 
@@ -14,6 +15,9 @@ def evaluate(
     run: RunFolder,
     table: TablePath,
     media_root: MediaRoot = None,
+    by: Annotated[
+        str | None, typer.Option("--by", metavar="COLUMN", help="Score the rows of each of its values, too.")
+    ] = None,
     robustness: Annotated[
         bool, typer.Option("--robustness", help="Score every subset of the inputs, and growing damage to each.")
     ] = False,
@@ -28,15 +32,19 @@ def evaluate(
 ) -> None:
     """Score RUN on the labelled rows of TABLE, with 95 % bootstrap intervals.
 
+    Of a run of `sensorium pretrain`: how often one input of a row finds the row's others among all rows.
+
     Example: sensorium evaluate run/ test.csv
     """
     from sensorium.predictor import load
 
+    if robustness and by is not None:
+        raise ConfigError("--by can't go with --robustness. Leave one of them out.")
     predictor = load(run)
     if robustness:
         found = predictor.robustness(table, media_root, seed, time_limit, say)
     else:
-        found = predictor.evaluate(table, media_root, say=say)
+        found = predictor.evaluate(table, media_root, by=by, say=say)
     if output is not None:
         write(found, robustness, output)
         say(f"written to {output}.")
@@ -53,6 +61,7 @@ def write(found: dict[str, Any], robustness: bool, path: Path) -> None:
     import pandas as pd
 
     from sensorium.data.table import write_table
+    from sensorium.evaluation.by_group import flat_groups
     from sensorium.evaluation.robustness import flat
     from sensorium.export.archive import write_json
 
@@ -60,12 +69,17 @@ def write(found: dict[str, Any], robustness: bool, path: Path) -> None:
         write_json(path, found)
     elif robustness:
         write_table(pd.DataFrame(flat(found)), path)
+    elif "by" in found:
+        write_table(pd.DataFrame(flat_groups(found)), path)
     else:
         write_table(pd.DataFrame([{"metric": name, **score} for name, score in found["metrics"].items()]), path)
 
 
 def show(found: dict[str, Any]) -> None:
     """Metrics for people, and how far the answers can be trusted."""
+    if "pairs" in found:
+        show_retrieval(found)
+        return
     rows = [[name, f"{m['value']:.4f}", f"{m['low']:.4f}", f"{m['high']:.4f}"] for name, m in found["metrics"].items()]
     table_of(["metric", "value", "low", "high"], rows)
     for name, trust in found["trust"].items():
@@ -80,7 +94,49 @@ def show(found: dict[str, Any]) -> None:
                 else f"{size:.2f} classes on average"
             )
             print(f"{name}: {kind} for {asked:.0%} hold the truth in {covered:.1%} of the rows; {mean}.")
+    if "by" in found:
+        show_groups(found["by"])
     print(f"{found['rows']} rows; {found['left_out']} left out.")
+
+
+def show_groups(by: dict[str, Any]) -> None:
+    """Each group's rows and metrics, the compared one first with its interval, and the worst group marked."""
+
+    def cell(score: dict[str, float] | None, interval: bool) -> str:
+        if score is None:
+            return "-"
+        return f"{score['value']:.3f}" + (f"  [{score['low']:.3f}, {score['high']:.3f}]" if interval else "")
+
+    main = by["main"]
+    names = [main, *(n for n in dict.fromkeys(n for g in by["groups"].values() for n in g["metrics"]) if n != main)]
+    rows = [
+        [name or "(empty)", group["rows"], *(cell(group["metrics"].get(n), n == main) for n in names[:4]),
+         "worst" if name == by["worst"] and len(by["groups"]) > 1 else ""]
+        for name, group in by["groups"].items()
+    ]  # fmt: skip
+    table_of([by["column"], "rows", *names[:4], ""], rows)
+
+
+def show_retrieval(found: dict[str, Any]) -> None:
+    """A line for each input as the query for each other one."""
+    rows = []
+    for pair in found["pairs"]:
+        scores = {
+            name: found["metrics"][f"{pair['query']}->{pair['finds']}.{name}"]
+            for name in ("recall@1", "recall@5", "recall@10", "mrr", "median_rank")
+        }
+        first, median = scores["recall@1"], scores.pop("median_rank")
+        rows.append(
+            [
+                pair["query"],
+                pair["finds"],
+                *(f"{score['value']:.3f} ({score['random']:.3f})" for score in scores.values()),
+            ]
+        )
+        rows[-1].insert(3, f"[{first['low']:.3f}, {first['high']:.3f}]")
+        rows[-1] += [f"{median['value']:g} ({median['random']:g})", pair["rows"]]
+    table_of(["query", "finds", "recall@1", "95 %", "recall@5", "recall@10", "mrr", "median rank", "rows"], rows)
+    print(f"In parentheses what chance finds. {found['rows']} rows; {found['left_out']} left out.")
 
 
 def show_robustness(found: dict[str, Any]) -> None:

@@ -43,7 +43,22 @@ def fit(
         str | None, typer.Option("--split-time", metavar="COLUMN", help="The latest rows by it validate.")
     ] = None,
     folds: Annotated[
-        int | None, typer.Option("--folds", metavar="K", help="Answer every row by a model that never saw it, too.")
+        str | None,
+        typer.Option(
+            "--folds",
+            metavar="K",
+            help="Answer every row by a model that never saw it, too; each: by one that "
+            "never saw its value of --split-by.",
+        ),
+    ] = None,
+    domain: Annotated[
+        str | None, typer.Option("--domain", metavar="COLUMN", help="Learn what tells little of its value in a row.")
+    ] = None,
+    unlabelled: Annotated[
+        Path | None, typer.Option("--unlabelled", metavar="TABLE", help="Rows for --domain alone; no target is read.")
+    ] = None,
+    start: Annotated[
+        Path | None, typer.Option("--from", metavar="RUN", help="Start from what this run has learned.")
     ] = None,
     media_root: MediaRoot = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on where this command stopped.")] = False,
@@ -69,8 +84,9 @@ def fit(
     split = {name: value for name, value in {"by": split_by, "time": split_time}.items() if value is not None}
     predictor = learn(
         table, target, valid=valid, out=out, config=config, settings=setting or [], ignore=ignore or [],
-        modalities=parse_as(modality), media_root=media_root, resume=resume, split=split, folds=folds, say=say,
-        report=Progress(), **training,
+        modalities=parse_as(modality), media_root=media_root, resume=resume, split=split, domain=domain,
+        folds=int(folds) if folds is not None and folds.isdecimal() else folds, unlabelled=unlabelled, start=start,
+        say=say, report=Progress(), **training,
     )  # fmt: skip
     if json:
         print_json({"run": str(out), **predictor.metrics})
@@ -118,8 +134,24 @@ def show_folds(found: dict[str, Any], out: Path) -> None:
         [name, cell(over["mean"]), cell(over["spread"]), f"[{cell(over['low'])}, {cell(over['high'])}]"]
         for name, over in found["metrics"].items()
     ]
+    if "held" in found:
+        show_held(found)
     table_of([f"{found['count']} folds", "mean", "spread", "interval of the mean"], rows)
     print(f"The answers of each fold are in {out / 'out_of_fold.csv'}; the saved model learned from all rows.")
+
+
+def show_held(found: dict[str, Any]) -> None:
+    """Each value that was kept out, with the first metrics of its rows."""
+    from sensorium.cli.options import table_of
+
+    names = list(found["metrics"])[:3]
+    values = [found["metrics"][name]["values"] for name in names]
+    rows = [
+        [" + ".join(value or "(empty)" for value in held["values"]), held["rows"],
+         *("-" if own[fold] is None else f"{own[fold]:.3f}" for own in values)]
+        for fold, held in enumerate(found["held"])
+    ]  # fmt: skip
+    table_of(["kept out", "rows", *names], rows)
 
 
 class Progress:

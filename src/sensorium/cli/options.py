@@ -10,7 +10,7 @@ import typer
 from sensorium.errors import ConfigError
 
 __all__ = [
-    "As", "ConfigFile", "Ignore", "Json", "MediaRoot", "RunFolder", "Set", "TablePath", "Target",
+    "As", "ConfigFile", "Ignore", "Inputs", "Json", "MediaRoot", "RunFolder", "Set", "TablePath", "Target",
     "parse_as", "print_json", "say", "table_of",
 ]  # fmt: skip
 
@@ -19,6 +19,9 @@ RunFolder = Annotated[Path, typer.Argument(metavar="RUN", help="The folder of a 
 Target = Annotated[list[str] | None, typer.Option("--target", help="The column to learn; may be given several times.")]
 Ignore = Annotated[
     list[str] | None, typer.Option("--ignore", help="A column to leave out; may be given several times.")
+]
+Inputs = Annotated[
+    list[str] | None, typer.Option("--input", metavar="NAME", help="Read only this; may be given several times.")
 ]
 As = Annotated[list[str] | None, typer.Option("--as", metavar="COLUMN=MODALITY", help="What a column is: photo=image.")]
 ConfigFile = Annotated[Path | None, typer.Option("--config", help="A YAML file, as `sensorium init` writes it.")]

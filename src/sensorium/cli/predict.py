@@ -19,22 +19,54 @@ def predict(
     coverage: Annotated[
         float | None, typer.Option(metavar="SHARE", help="Add what holds the truth in so many rows, such as 0.9.")
     ] = None,
+    classes: Annotated[
+        Path | None,
+        typer.Option("--classes", metavar="YAML", help="Classes and texts that describe them, a line a class."),
+    ] = None,
+    text: Annotated[
+        str | None, typer.Option("--text", metavar="NAME", help="With --classes: the input that reads such texts.")
+    ] = None,
+    temperature: Annotated[
+        float | None, typer.Option(metavar="NUMBER", help="Draw the tokens of texts; the lower, the likelier ones.")
+    ] = None,
+    top_p: Annotated[
+        float | None,
+        typer.Option("--top-p", metavar="SHARE", help="Draw from the likeliest tokens of this probability."),
+    ] = None,
+    seed: Annotated[int | None, typer.Option(help="Of what is drawn.")] = None,
     media_root: MediaRoot = None,
     json: Json = False,
 ) -> None:
     """Answer the rows of TABLE, in their order: the target, and a probability column for each class.
 
     With --coverage 0.9 also sets of classes, or intervals of numbers, that hold the truth in 90 % of such rows.
+    With --classes, of a run of `sensorium pretrain`: which of the classes' descriptions is nearest to each row.
+    Texts are the likeliest ones, or drawn with any of --temperature, --top-p and --seed.
 
     Example: sensorium predict run/ new.csv -o predictions.csv
     """
     from sensorium.data.table import read_table, write_table
     from sensorium.errors import ConfigError
     from sensorium.predictor import load
+    from sensorium.search.zero_shot import read_classes
 
     if output is None and not json:
         raise ConfigError("give a file to write to with -o FILE, or --json.")
-    answers = load(run).answers(read_table(table, media_root), say, coverage)
+    if classes is not None and coverage is not None:
+        raise ConfigError(
+            "--coverage can't go with --classes: no validation rows have told how far they can be trusted."
+        )
+    if classes is None and text is not None:
+        raise ConfigError("--text says which input reads the texts of --classes; give that, too.")
+    predictor, rows = load(run), read_table(table, media_root)
+    if classes is None:
+        sample = {"temperature": temperature, "top_p": top_p, "seed": seed}
+        sample = {key: value for key, value in sample.items() if value is not None}
+        answers = predictor.answers(rows, say, coverage, sample or None)
+    else:
+        found = predictor.zero_shot(rows, read_classes(classes), text=text, say=say)
+        answers = found.add_prefix("class_")
+        answers.insert(0, "class", found.idxmax(axis=1))
     if output is not None:
         write_table(answers, output)
         say(f"{len(answers)} rows written to {output}.")

@@ -94,6 +94,10 @@ def compare(
     chosen, schema = plan(rows, target, given, settings, ignore, modalities)
     if len(chosen.targets) > 1:
         raise ConfigError(f"one target is compared at a time; got {', '.join(chosen.targets)}. Name one with --target.")
+    if any(options.task == "generation" for options in chosen.targets.values()):
+        raise ConfigError(
+            f"'{next(iter(chosen.targets))}' is a text to be written; classes, labels and numbers are compared."
+        )
     if test is not None and chosen.split.folds is not None:
         raise ConfigError("folds can't go with rows to test with: either these are answered, or each fold.")
     limit = chosen.training.time_limit if time_limit is None else time_limit

@@ -1,8 +1,9 @@
 """Options of the encoders, by modality and type."""
 
-from typing import Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import BeforeValidator, Field
+from pydantic_core import PydanticCustomError
 
 from sensorium.config.part import Options
 
@@ -11,6 +12,7 @@ __all__ = [
     "AudioLogMelTransformer",
     "AudioMFCCCNN",
     "AudioMFCCRNN",
+    "Auto",
     "CategoricalEncoder",
     "DenseEncoder",
     "ImageCNN",
@@ -18,6 +20,7 @@ __all__ = [
     "ImageResNet",
     "ImageViT",
     "NumericEncoder",
+    "Pretrained",
     "ReLUEncoder",
     "TabularEncoder",
     "TextBag",
@@ -144,15 +147,63 @@ class ReLUEncoder(Options):
     type: Literal["relu"] = "relu"
 
 
+class Auto(Options):
+    """Becomes another, see `sensorium.pretrained.choose`."""
+
+    type: Literal["auto"] = "auto"
+
+
+def _check_train(value: Any) -> Any:
+    words = str(value).split(":")
+    counted = len(words) == 2 and words[0] == "top" and words[1].isdecimal() and int(words[1]) > 0
+    if value not in {"frozen", "lora", "all"} and not counted:
+        raise PydanticCustomError("train", "Input should be frozen, lora, all, or top:N for the last N blocks")
+    return value
+
+
+class Pretrained(Options):
+    type: Literal["pretrained"] = "pretrained"
+    model: str | None = Field(
+        None,
+        description="minilm-l6, efficientnet-lite0, a folder, or a name on the Hugging Face hub; None: what is installed",
+    )
+    train: Annotated[str, BeforeValidator(_check_train)] = Field(
+        "frozen", description="frozen (computed once), lora, top:N (the last N blocks) or all"
+    )
+    pooling: Literal["auto", "mean", "cls", "tokens"] = Field(
+        "auto", description="one token of the mean or the first, or all tokens; auto: as the model was made for"
+    )
+    layers: Literal["last", "mix"] = Field("last", description="mix: a learned mean of all layers")
+    dropout: float = Field(0.1, ge=0, lt=1, description="probability, on its tokens")
+    learning_rate: float | None = Field(
+        None, gt=0, description="of its own weights at the peak; None: 5e-5, of lora 5e-4"
+    )
+    gradual: bool = Field(False, description="blocks begin to learn one an epoch, the last first")
+    checkpointing: bool = Field(False, description="layers are computed again instead of kept: less memory, more time")
+    rank: int = Field(8, ge=1, le=1024, description="of lora")
+    alpha: float = Field(16.0, gt=0, description="of lora: its strength is alpha / rank")
+
+
 ENCODERS: dict[str, dict[str, type[Options]]] = {
-    "audio": {"mfcc_cnn": AudioMFCCCNN, "mfcc_rnn": AudioMFCCRNN, "logmel_transformer": AudioLogMelTransformer},
+    "audio": {
+        "mfcc_cnn": AudioMFCCCNN,
+        "mfcc_rnn": AudioMFCCRNN,
+        "logmel_transformer": AudioLogMelTransformer,
+        "pretrained": Pretrained,
+    },
     "boolean": {"categorical": CategoricalEncoder},
     "categorical": {"categorical": CategoricalEncoder},
     "date": {"tabular": TabularEncoder},
-    "image": {"cnn": ImageCNN, "flat_cnn": ImageFlatCNN, "resnet": ImageResNet, "vit": ImageViT},
+    "image": {
+        "cnn": ImageCNN,
+        "flat_cnn": ImageFlatCNN,
+        "resnet": ImageResNet,
+        "vit": ImageViT,
+        "pretrained": Pretrained,
+    },
     "numeric": {"numeric": NumericEncoder},
     "tabular": {"tabular": TabularEncoder},
-    "text": {"bag": TextBag, "rnn": TextRNN, "transformer": TextTransformer},
+    "text": {"bag": TextBag, "rnn": TextRNN, "transformer": TextTransformer, "pretrained": Pretrained, "auto": Auto},
     "vector": {"dense": DenseEncoder, "relu": ReLUEncoder},
-    "video": {"frames": VideoFrames, "cnn3d": VideoCNN3D, "motion": VideoMotion},
+    "video": {"frames": VideoFrames, "cnn3d": VideoCNN3D, "motion": VideoMotion, "pretrained": Pretrained, "auto": Auto},
 }

@@ -10,12 +10,23 @@ from pydantic import BeforeValidator, Field
 from sensorium.config.fusions import Gated
 from sensorium.config.part import Options
 
-__all__ = ["Balance", "Config", "Imbalance", "LimitOptions", "Split", "Target", "Training"]
+__all__ = [
+    "Balance",
+    "Config",
+    "Domain",
+    "Imbalance",
+    "LimitOptions",
+    "Pretraining",
+    "Split",
+    "Target",
+    "TextTarget",
+    "Training",
+]
 
 
 class Target(Options):
-    task: Literal["classification", "multilabel", "regression"] | None = Field(
-        None, description="what is to be learned"
+    task: Literal["classification", "generation", "multilabel", "regression"] | None = Field(
+        None, description="what is to be learned; generation has the options of `TextTarget`"
     )
     weight: float = Field(1.0, gt=0, description="this target's share of the loss beside other targets")
     class_weights: Literal["auto", "none"] = Field(
@@ -23,6 +34,26 @@ class Target(Options):
     )
     label_smoothing: float = Field(0.05, ge=0, lt=1, description="share of a class's probability spread over all")
     dropout: float = Field(0.1, ge=0, lt=1, description="probability, before the head")
+
+
+class TextTarget(Options):
+    """A text that a language model is to write: a caption, or the answer to a question."""
+
+    task: Literal["generation"] = "generation"
+    model: str = Field(description="causal language model: a folder, or a name on the Hugging Face hub")
+    train: Literal["lora", "frozen", "all"] = Field("lora", description="what of the language model learns")
+    max_tokens: int | None = Field(
+        None, ge=2, le=4096, description="of a text, with its end; None: as the longest to learn from, 256 at most"
+    )
+    prefix: int = Field(8, ge=1, le=512, description="tokens that the fused vector becomes")
+    prompt: str | None = Field(None, description="column of what is asked, which stands before the text")
+    weight: float = Field(1.0, gt=0, description="this target's share of the loss beside other targets")
+    dropout: float = Field(0.1, ge=0, lt=1, description="probability, before the head")
+    learning_rate: float | None = Field(
+        None, gt=0, description="of the language model's own weights at the peak; None: 5e-5, of lora 5e-4"
+    )
+    rank: int = Field(8, ge=1, le=1024, description="of lora")
+    alpha: float = Field(16.0, gt=0, description="of lora: its strength is alpha / rank")
 
 
 class Imbalance(Options):
@@ -59,6 +90,21 @@ class Balance(Options):
     share: float = Field(0.3, gt=0, lt=1, description="of warm_start: part of the training in which inputs learn alone")
 
 
+class Domain(Options):
+    """Alignment of domains while training, so that what is fused tells little of where a row is from."""
+
+    column: str | None = Field(
+        None,
+        description="that names each row's domain, such as a speaker; it is no input; rows without one take no part",
+    )
+    method: Literal["coral", "dann", "mmd"] = Field(
+        "mmd", description="coral, mmd: distances of the domains in a batch; dann: a network that tells the domain is deceived"
+    )
+    weight: float | None = Field(
+        None, gt=0, le=10_000, description="of the alignment beside the targets' loss; the method's own where left out"
+    )
+
+
 class Split(Options):
     """Which rows validate, where no table of them is given; how many, training.valid_share says."""
 
@@ -67,7 +113,10 @@ class Split(Options):
     duplicates: Literal["bytes", "near", "none"] = Field(
         "bytes", description="rows that share a media file stay on one side; near: near-same pictures count, too"
     )
-    folds: int | None = Field(None, ge=2, description="models, each checked with the rows that the others learn from")
+    folds: Annotated[int, Field(ge=2)] | Literal["each"] | None = Field(
+        None,
+        description="models, each checked with the rows that the others learn from; each: one for each value of split.by",
+    )
 
 
 class Training(Options):
@@ -86,6 +135,7 @@ class Training(Options):
     wide: bool = Field(
         True, description="beside the network, a linear model of hand-made features; validation rows decide its share"
     )
+    pretrained: bool = Field(False, description="encoders that are not written are pretrained ones, where installed")
     augment: bool = Field(True, description="shift and vary images, clips, sounds and words in training")
     precision: Annotated[Literal["auto", "32", "bf16"], BeforeValidator(lambda v: "32" if v == 32 else v)] = Field(
         "auto", description="auto: bf16 where the processor is faster so"
@@ -106,6 +156,17 @@ class Training(Options):
     strict: bool = Field(False, description="a file that can't be read is an error, not a missing input")
 
 
+class Pretraining(Options):
+    """What is learned from rows without labels (`sensorium pretrain`)."""
+
+    contrastive: float = Field(1.0, ge=0, le=100, description="weight of bringing the inputs of a row together")
+    reconstruction: float = Field(1.0, ge=0, le=100, description="weight of rebuilding what is hidden")
+    size: int = Field(128, ge=2, le=4096, description="numbers of the vectors that are brought together")
+    temperature: float = Field(0.1, gt=0, le=10, description="that the contrast starts with; it is learned")
+    mask_share: float = Field(0.25, ge=0, lt=1, description="share of each input's parts that is hidden")
+    hide: float = Field(0.5, ge=0, lt=1, description="probability that a row's whole input is hidden and rebuilt")
+
+
 class LimitOptions(Options):
     max_pixels: int = Field(200_000_000, ge=1, description="pixels of one picture or frame")
     max_seconds: float = Field(14400.0, gt=0, description="s of one recording or clip")
@@ -119,9 +180,11 @@ class Config(Options):
 
     inputs: dict[str, Any] = Field(default_factory=dict)
     fusion: Any = Gated()
-    targets: dict[str, Target] = Field(default_factory=dict)
+    targets: dict[str, Target | TextTarget] = Field(default_factory=dict)
     imbalance: Imbalance = Imbalance()
     balance: Balance = Balance()
+    domain: Domain = Domain()
     split: Split = Split()
+    pretraining: Pretraining = Pretraining()
     training: Training = Training()
     limits: LimitOptions = LimitOptions()

@@ -13,13 +13,24 @@ from pydantic import BaseModel, ValidationError
 from sensorium.config.encoders import ENCODERS
 from sensorium.config.fusions import FUSIONS
 from sensorium.config.inputs import INPUTS
-from sensorium.config.options import Balance, Config, Imbalance, LimitOptions, Split, Target, Training
+from sensorium.config.options import (
+    Balance,
+    Config,
+    Domain,
+    Imbalance,
+    LimitOptions,
+    Pretraining,
+    Split,
+    Target,
+    TextTarget,
+    Training,
+)
 from sensorium.config.part import CustomPart
 from sensorium.errors import ConfigError, did_you_mean
 
-__all__ = ["METHODS", "dump_config", "parse_config", "read_config", "set_value"]
+__all__ = ["SHORT", "dump_config", "parse_config", "read_config", "set_value"]
 
-METHODS = ("imbalance", "balance")  # sections that may be written as their method alone
+SHORT = {"imbalance": "method", "balance": "method", "domain": "column"}  # sections that may be written as one option
 
 
 def read_config(path: str | Path) -> dict[str, Any]:
@@ -64,15 +75,17 @@ def parse_config(data: dict[str, Any]) -> Config:
         parts["fusion"] = _typed("fusion", "fusion", data["fusion"], FUSIONS, "gated", _added_fusions, errors)
     targets = _mapping(data, "targets", errors)
     parts["targets"] = {
-        str(n): _check(Target, {} if v is None else v, f"targets.{n}", errors) for n, v in targets.items()
+        str(n): _check(_target(v), {} if v is None else v, f"targets.{n}", errors) for n, v in targets.items()
     }
-    for key in METHODS:
+    for key, option in SHORT.items():
         if isinstance(data.get(key), str):
-            data = {**data, key: {"method": data[key]}}
+            data = {**data, key: {option: data[key]}}
     sections = {
         "imbalance": Imbalance,
         "balance": Balance,
+        "domain": Domain,
         "split": Split,
+        "pretraining": Pretraining,
         "training": Training,
         "limits": LimitOptions,
     }
@@ -92,7 +105,9 @@ def dump_config(config: Config) -> str:
         "targets": {name: value.model_dump(mode="json", exclude_none=True) for name, value in config.targets.items()},
         "imbalance": config.imbalance.model_dump(mode="json"),
         "balance": config.balance.model_dump(mode="json"),
+        "domain": config.domain.model_dump(mode="json", exclude_none=True),
         "split": config.split.model_dump(mode="json", exclude_none=True),
+        "pretraining": config.pretraining.model_dump(mode="json"),
         "training": config.training.model_dump(mode="json", exclude_none=True),
         "limits": config.limits.model_dump(mode="json"),
     }
@@ -138,6 +153,12 @@ def _mapping(data: dict[str, Any], key: str, errors: list[str]) -> dict[Any, Any
         errors.append(f"{key}: must be a mapping from names to options; got {value!r:.80}.")
         return {}
     return value
+
+
+def _target(value: Any) -> type[Target] | type[TextTarget]:
+    """The options that a target has."""
+    task = value.get("task", "generation" if "model" in value else None) if isinstance(value, dict) else None
+    return TextTarget if task == "generation" else Target
 
 
 def _input(name: str, value: Any, errors: list[str]) -> Any:
@@ -215,13 +236,17 @@ def _check(cls: type[BaseModel], value: Any, path: str, errors: list[str]) -> An
             field = cls.model_fields.get(str(fault["loc"][0])) if fault["loc"] else None
             allowed = get_args(field.annotation) if field is not None else ()
             words = sorted(w for a in allowed for w in (get_args(a) or (a,)) if isinstance(w, str))
+            beside = [other for other in error.errors() if other["loc"][:1] == fault["loc"][:1]]
+            if fault["type"] == "literal_error" and len(beside) > 1:
+                continue  # a number does, too: its own fault tells of both
             if fault["type"] == "literal_error" and words:
                 hint = did_you_mean(str(fault["input"]), words)
                 line = f"{place}: unknown value {fault['input']!r}. {hint}"
             elif fault["type"] == "missing":
                 line = f"{place}: must be given."
             else:
-                line = f"{place}: must be {_must(fault)}; got {fault['input']!r:.80}."
+                must = ", or ".join([_must(fault), *(words if len(beside) > 1 else ())])
+                line = f"{place}: must be {must}; got {fault['input']!r:.80}."
             if line not in errors:
                 errors.append(line)
         return None

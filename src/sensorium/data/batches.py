@@ -16,7 +16,7 @@ from sensorium.data.media_readers import MediaReader
 from sensorium.data.problems import Problems
 from sensorium.data.table import Table
 from sensorium.data.targets import TargetCoder
-from sensorium.encoders.features import Input
+from sensorium.encoders.features import Features, Input
 from sensorium.media.loader import MediaLoader
 
 __all__ = ["Batch", "EpochSampler", "Reader", "Rows"]
@@ -95,7 +95,7 @@ class Rows:
     ):
         self.table, self.readers = table, dict(readers)
         self.problems = Problems() if problems is None else problems
-        self.targets = {name: coder.encode(table.cells(name)) for name, coder in (targets or {}).items()}
+        self.targets = {name: coder.read(table) for name, coder in (targets or {}).items()}
         loader, allowance = loader or MediaLoader(), Allowance(memory)
         self.columns: dict[str, ValueColumn | MediaColumn] = {
             name: MediaColumn(reader, table, loader, self.problems, allowance)
@@ -103,6 +103,8 @@ class Rows:
             else ValueColumn(reader, table, self.problems)
             for name, reader in self.readers.items()
         }
+
+        self.known: dict[str, tuple[np.ndarray, np.ndarray]] = {}  # by input, see `sensorium.training.frozen`
 
     def __len__(self) -> int:
         return len(self.table)
@@ -125,7 +127,10 @@ class Rows:
         inputs = {}
         for name, column in self.columns.items():
             values, mask = column.finish(places, asked[name])
-            inputs[name] = Input(torch.from_numpy(values), torch.from_numpy(mask))
+            known = None
+            if name in self.known:
+                known = Features(*(torch.from_numpy(part[np.asarray(places)]) for part in self.known[name]))
+            inputs[name] = Input(torch.from_numpy(values), torch.from_numpy(mask), known)
         self.table.release()
         index = np.asarray(places)
         targets = {

@@ -11,10 +11,15 @@ from sensorium.data.tabular import moments
 from sensorium.data.targets import label, number
 from sensorium.errors import DataError
 
-__all__ = ["row_groups", "row_times"]
+__all__ = ["row_groups", "row_names", "row_times"]
 
 PLACEHOLDER = 0.25  # of the rows: a file in more of them stands for "none", or for a few kinds of rows
 MOST = 0.5  # of the rows: a group of more, joined by files, is none to split by
+
+
+def row_names(table: Table, column: str) -> list[str]:
+    """What a column calls each row, as classes are called; "" where its cell is empty."""
+    return ["" if is_missing(cell) else label(cell) for cell in table.cells(column)]
 
 
 def row_groups(table: Table, by: str | None, shared: SharedFiles | None) -> tuple[np.ndarray | None, list[str]]:
@@ -31,8 +36,7 @@ def row_groups(table: Table, by: str | None, shared: SharedFiles | None) -> tupl
     rows = len(table)
     groups = None
     if by is not None:
-        names = ["" if is_missing(cell) else label(cell) for cell in table.cells(by)]
-        groups = np.unique(names, return_inverse=True)[1]
+        groups = np.unique(row_names(table, by), return_inverse=True)[1]
     if shared is None or not len(shared.rows):
         return groups, []
     _, files = np.unique(shared.files, return_inverse=True)

@@ -13,6 +13,7 @@ from sensorium.errors import DataError
 __all__ = ["fold_rows", "one_sided", "split_by_time", "split_rows"]
 
 FEW = 10  # groups up to which every choice of them is tried
+MOST_EACH = 100  # models of folds "each"
 TRIES, STEPS = 20, 50_000  # else: random orders of the groups that are tried; groups dealt out in all of them
 
 
@@ -89,17 +90,20 @@ def split_by_time(times: np.ndarray, share: float, groups: np.ndarray | None = N
 
 
 def fold_rows(
-    codes: np.ndarray, coder: TargetCoder, folds: int, seed: int, groups: np.ndarray | None = None
+    codes: np.ndarray, coder: TargetCoder, folds: int | str, seed: int, groups: np.ndarray | None = None
 ) -> np.ndarray:
-    """The fold of each row, from 0: as even as scikit-learn makes them, in size and in classes.
+    """The fold of each row, from 0: as even as scikit-learn makes them, in size and in classes, or one a group.
 
     Args:
         codes, coder, seed, groups: as `split_rows` takes them.
-        folds: 2 at least.
+        folds: 2 at least; "each": as many as groups, which are given then.
 
     Raises:
         DataError: fewer rows, groups or rows of a class than folds, or a class that only one fold would hold.
     """
+    names, classes = coder.classes if coder.task in CLASSED else [], _classes(codes, coder)
+    if folds == "each":
+        return _learnable(_one_a_group(groups), coder, names, classes)
     if groups is not None and len(np.unique(groups)) == len(groups):
         groups = None
     units, of = (len(codes), "rows") if groups is None else (len(np.unique(groups)), "groups of rows")
@@ -108,8 +112,6 @@ def fold_rows(
             "" if groups is None else " Groups are those of split.by, and of files that rows share (split.duplicates)."
         )
         raise DataError(f"there are {units} {of}, too few for {folds} folds. Take --folds {units}, or fewer.{more}")
-    names = coder.classes if coder.task in CLASSED else []
-    classes = _classes(codes, coder)
     for name, count in zip(names, np.bincount(classes, minlength=len(names)), strict=False):
         if count < folds:
             raise DataError(
@@ -124,15 +126,33 @@ def fold_rows(
     found = np.empty(len(codes), dtype=np.int64)
     for fold, (_, rows) in enumerate(splitter.split(np.zeros(len(codes)), classes, groups)):
         found[rows] = fold
-    for name, there in _present(classes, names, found, folds):
+    return _learnable(found, coder, names, classes)
+
+
+def _one_a_group(groups: np.ndarray) -> np.ndarray:
+    found, folds = np.unique(groups, return_inverse=True)
+    if not 2 <= len(found) <= MOST_EACH:
+        raise DataError(
+            f"split.folds=each trains a model for each group of rows, and there "
+            f"{'is 1' if len(found) < 2 else f'are {len(found)}'}; it takes from 2 to {MOST_EACH}. "
+            "Groups are those of split.by, and of files that rows share (split.duplicates). "
+            "Take another column, or a number of folds."
+        )
+    return folds
+
+
+def _learnable(folds: np.ndarray, coder: TargetCoder, names: list[str], classes: np.ndarray) -> np.ndarray:
+    """The folds, once it is sure that every class can be learned from the others."""
+    count = int(folds.max()) + 1
+    for name, there in _present(classes, names, folds, count):
         left = there.sum() - there
         if (left < 2).any():
             raise DataError(
                 f"target '{coder.name}': {there.sum() - left.min()} of the {there.sum()} rows of class '{name}' fall "
-                f"into one of {folds} folds, which leaves too few to learn it from. "
-                "Take more folds, add rows of it in other groups, or merge it with another class."
+                f"into one of {count} folds, which leaves too few to learn it from. "
+                "Add rows of it in other groups, merge it with another class, or take more folds where there are more groups."
             )
-    return found
+    return folds
 
 
 def one_sided(codes: np.ndarray, coder: TargetCoder, valid: np.ndarray) -> list[str]:

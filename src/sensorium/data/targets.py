@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from sensorium.data.cells import is_missing, says_nothing, split_bag
+from sensorium.data.table import Table
 from sensorium.errors import DataError
 
 __all__ = ["CLASSED", "TargetCoder", "fit_target", "guess_task", "is_filled", "number", "shifted"]
@@ -78,7 +79,7 @@ class TargetCoder:
 
     Args:
         name: the column.
-        task: binary, classification, multilabel or regression.
+        task: binary, classification, multilabel, regression or generation (see `sensorium.data.text_target`).
         classes: names of the classes or labels, sorted; empty for regression.
         counts: training rows of each class or label.
         mean, scale: of the training rows' numbers, for regression.
@@ -93,6 +94,14 @@ class TargetCoder:
     mean: float = 0.0
     scale: float = 1.0
     offsets: list[float] = field(default_factory=list)
+
+    def read(self, table: Table) -> tuple[np.ndarray, np.ndarray]:
+        """What `encode` gives for a table's rows."""
+        return self.encode(table.cells(self.name))
+
+    def truth(self, cells: Sequence[Any]) -> tuple[np.ndarray, np.ndarray]:
+        """What answers are scored against, and a mask (N,)."""
+        return self.encode(cells)
 
     def encode(self, cells: Sequence[Any]) -> tuple[np.ndarray, np.ndarray]:
         """Cells to numbers: values ((N,) or (N, labels)) and a mask (N,), True where the cell says something known."""
@@ -110,13 +119,15 @@ class TargetCoder:
             elif self.task == "multilabel":
                 values[i, [place[name] for name in labels(cell) if name in place]] = 1
                 mask[i] = True
+            elif self.task == "generation":  # which rows have a text is all that can be said without a language model
+                mask[i] = True
             elif (name := label(cell)) in place:
                 values[i], mask[i] = place[name], True
         return values, mask
 
     def unknown(self, cells: Sequence[Any]) -> list[str]:
         """Classes in `cells` that training never saw, sorted."""
-        if self.task == "regression":
+        if not self.classes:
             return []
         names = {
             n
@@ -128,7 +139,12 @@ class TargetCoder:
 
     @property
     def outputs(self) -> int:
-        """Logits of a row: one a class or label; of two classes, and of numbers, one."""
+        """Logits of a row: one a class or label; of two classes, and of numbers, one.
+
+        0 for texts, which have no fixed number: linear models, calibration and balance have no part in them.
+        """
+        if self.task == "generation":
+            return 0
         return len(self.classes) if self.task in {"classification", "multilabel"} else 1
 
     def class_weights(self) -> list[float] | None:
@@ -206,6 +222,8 @@ def fit_target(name: str, cells: Sequence[Any], task: str) -> TargetCoder:
             raise DataError(f"target '{name}' has no label in any row; there is nothing to learn.")
         classes = sorted(counts)
         return TargetCoder(name, "multilabel", classes, [counts[c] for c in classes])
+    if task == "generation":
+        return TargetCoder(name, task)
     classes = sorted(counts)
     if len(classes) == 1:
         raise DataError(
@@ -214,7 +232,8 @@ def fit_target(name: str, cells: Sequence[Any], task: str) -> TargetCoder:
     if len(classes) > min(MOST_CLASSES, rows // 2):
         raise DataError(
             f"target '{name}' has {len(classes)} classes in {rows} rows. If it is a number, set "
-            f"targets.{name}.task=regression; else group its rare classes."
+            f"targets.{name}.task=regression, if a text to be written, {name}: {{task: generation, model: ...}} in the "
+            "targets; else group its rare classes."
         )
     if rare := [c for c in classes if counts[c] < 2]:
         raise DataError(

@@ -13,6 +13,7 @@ from sensorium.encoders.image_flat_cnn import ImageFlatCNN
 from sensorium.encoders.image_resnet import ImageResNet
 from sensorium.encoders.image_vit import ImageViT
 from sensorium.encoders.numeric import Numeric
+from sensorium.encoders.pretrained import Pretrained
 from sensorium.encoders.tabular import Tabular
 from sensorium.encoders.text_bag import TextBag
 from sensorium.encoders.text_rnn import TextRNN
@@ -38,6 +39,7 @@ __all__ = [
     "ImageViT",
     "Input",
     "Numeric",
+    "Pretrained",
     "Tabular",
     "TextBag",
     "TextRNN",
@@ -55,14 +57,15 @@ ENCODERS: dict[str, dict[str, type[nn.Module]]] = {
         "logmel_transformer": AudioLogMelTransformer,
         "mfcc_cnn": AudioMFCCCNN,
         "mfcc_rnn": AudioMFCCRNN,
+        "pretrained": Pretrained,
     },
     "categorical": {"categorical": Categorical},
-    "image": {"cnn": ImageCNN, "flat_cnn": ImageFlatCNN, "resnet": ImageResNet, "vit": ImageViT},
+    "image": {"cnn": ImageCNN, "flat_cnn": ImageFlatCNN, "pretrained": Pretrained, "resnet": ImageResNet, "vit": ImageViT},
     "numeric": {"numeric": Numeric},
     "tabular": {"tabular": Tabular},
-    "text": {"bag": TextBag, "rnn": TextRNN, "transformer": TextTransformer},
+    "text": {"bag": TextBag, "pretrained": Pretrained, "rnn": TextRNN, "transformer": TextTransformer},
     "vector": {"dense": VectorDense, "relu": VectorReLU},
-    "video": {"cnn3d": VideoCNN3D, "frames": VideoFrames, "motion": VideoMotion},
+    "video": {"cnn3d": VideoCNN3D, "frames": VideoFrames, "motion": VideoMotion, "pretrained": Pretrained},
 }
 
 

@@ -1,5 +1,7 @@
 """Several images, recordings or clips a row."""
 
+from collections.abc import Callable
+
 from torch import Tensor, nn
 
 from sensorium.encoders.features import Features
@@ -38,13 +40,27 @@ class Bag(nn.Module):
         self.width: int = encoder.width
         self.mask_dims: int = getattr(encoder, "mask_dims", 1) + 1
 
+    @property
+    def frozen(self) -> bool:
+        """See `Pretrained`, as for `look` and `adapt`."""
+        return getattr(self.encoder, "frozen", False)
+
+    def look(self, values: Tensor, mask: Tensor) -> Features:
+        return self._each(self.encoder.look, values, mask, self.encoder.seen)
+
+    def adapt(self, seen: Features) -> Features:
+        return self.encoder.adapt(seen)
+
     def forward(self, values: Tensor, mask: Tensor) -> Features:
+        return self._each(self.encoder, values, mask, self.width)
+
+    def _each(self, encode: Callable[[Tensor, Tensor], Features], values: Tensor, mask: Tensor, width: int) -> Features:
         if mask.dim() < 2 or values.shape[:2] != mask.shape[:2]:
             raise ConfigError(
                 f"Bag's values and mask must share their first two sizes, rows and items; "
                 f"got {tuple(values.shape)} and {tuple(mask.shape)}."
             )
         rows, items = values.shape[:2]
-        tokens, real = encode_present(self.encoder, values.flatten(0, 1), mask.flatten(0, 1), self.width)
+        tokens, real = encode_present(encode, values.flatten(0, 1), mask.flatten(0, 1), width)
         count = items * real.shape[1]
-        return Features(tokens.reshape(rows, count, self.width), real.reshape(rows, count))  # (B, N * T, width)
+        return Features(tokens.reshape(rows, count, width), real.reshape(rows, count))  # (B, N * T, width)

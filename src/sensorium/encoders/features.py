@@ -7,6 +7,18 @@ from torch import Tensor
 __all__ = ["Features", "Input"]
 
 
+class Features(NamedTuple):
+    """What an encoder returns: tokens of one width, and which of them are real.
+
+    Shape:
+        tokens: (B, T, width) float. mask: (B, T) bool, True where the token is real.
+        A row that misses the modality has no True in its mask.
+    """
+
+    tokens: Tensor
+    mask: Tensor
+
+
 class Input(NamedTuple):
     """One modality of a batch, as an encoder reads it. B: rows in the batch.
 
@@ -22,19 +34,18 @@ class Input(NamedTuple):
 
     A bag of several images, recordings or clips a row has one more dimension after the first, in both.
     True in the mask means real. A row without any True is a row that misses the modality.
+    known: what a frozen encoder says of the values, where it was asked before; see `Pretrained.look`.
     """
 
     values: Tensor
     mask: Tensor
+    known: Features | None = None
+
+    def keep(self, rows: Tensor) -> "Input":
+        """The input with only these rows (B,) left present."""
+        mask, known = (_keep(part, rows) for part in (self.mask, None if self.known is None else self.known.mask))
+        return Input(self.values, mask, None if self.known is None else Features(self.known.tokens, known))
 
 
-class Features(NamedTuple):
-    """What an encoder returns: tokens of one width, and which of them are real.
-
-    Shape:
-        tokens: (B, T, width) float. mask: (B, T) bool, True where the token is real.
-        A row that misses the modality has no True in its mask.
-    """
-
-    tokens: Tensor
-    mask: Tensor
+def _keep(mask: Tensor | None, rows: Tensor) -> Tensor | None:
+    return None if mask is None else mask & rows.reshape(-1, *[1] * (mask.dim() - 1))

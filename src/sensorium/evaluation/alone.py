@@ -23,10 +23,12 @@ __all__ = ["compare_alone", "majority", "verdict"]
 
 
 def majority(coder: TargetCoder, target: tuple[np.ndarray, np.ndarray]) -> dict[str, Any]:
-    """The score of always answering the most frequent class, or the mean."""
+    """The score of always answering the most frequent class or text, or the mean."""
     rows = len(target[0])
     if coder.task == "regression":
         said = np.zeros(rows)
+    elif coder.task == "generation":
+        said = coder.usual_answer(rows)
     elif coder.task == "multilabel":
         said = np.tile(np.array(coder.counts) > 0.5 * max(coder.counts), (rows, 1)).astype(float)
     else:
@@ -59,7 +61,7 @@ def compare_alone(
         found[kind][name] = make()
         longest = max(longest, time.monotonic() - began)
 
-    target = valid.targets[coder.name]
+    target = coder.truth(valid.table.cells(coder.name))
     names = list(model.modalities)
     for name in names:
         run(
@@ -69,6 +71,8 @@ def compare_alone(
                 coder, target, outputs(model, valid, batch_size, (name,))[coder.name], offsets=coder.offsets
             ),
         )
+    if not coder.outputs:  # neither a linear model nor a machine writes texts
+        return found
     values, chosen = rows.targets[coder.name][0], known_rows(rows, coder)
 
     def linear(train: Any, other: Any) -> Any:
@@ -97,7 +101,9 @@ def compare_alone(
                 makes.fit(rows, chosen)
             else:
                 makes = model.wide.features
-            made.extend((makes.matrix(rows, chosen), makes.matrix(valid, np.arange(len(valid)))))
+            for part, places in ((rows, chosen), (valid, np.arange(len(valid)))):
+                found = makes.matrix(part, places)
+                made.append({name: found[name] for name in names})  # hand-made ones, no pretrained encoder's
         return made
 
     for name in names:

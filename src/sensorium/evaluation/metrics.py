@@ -5,11 +5,15 @@ from collections.abc import Callable, Collection
 import numpy as np
 
 from sensorium.evaluation.reliability import ece
+from sensorium.evaluation.text_metrics import TEXT_METRICS
 
 __all__ = ["MAIN", "METRICS", "OF_ANSWERS", "macro_f1", "score"]
 
 OF_ANSWERS = ("accuracy", "macro_f1", "balanced_accuracy")  # of classes: what the largest number of a row tells
-MAIN = {"binary": "accuracy", "classification": "accuracy", "multilabel": "micro_f1", "regression": "r2"}
+MAIN = {
+    "binary": "accuracy", "classification": "accuracy", "generation": "chrf", "multilabel": "micro_f1",
+    "regression": "r2",
+}  # fmt: skip
 
 FEWEST, DRAWN = 200, 20_000_000  # bootstrap samples at least; rows of all samples beyond that
 
@@ -29,9 +33,9 @@ def score(
     Reference: Efron and Tibshirani 1993, An Introduction to the Bootstrap, chapter 13.
 
     Args:
-        task: binary, classification, multilabel or regression.
-        truth: class numbers (N,), labels (N, K) of 0 and 1, or numbers (N,) in the target's own unit.
-        output: probabilities (N, K), or numbers (N,).
+        task: binary, classification, generation, multilabel or regression.
+        truth: class numbers (N,), labels (N, K) of 0 and 1, numbers (N,) in the target's own unit, or texts (N,).
+        output: probabilities (N, K), numbers (N,), or of texts what `text_metrics.statistics` gives.
         resamples: bootstrap samples; 0 gives values without interval (low = high = value). Of very many rows fewer are
             drawn, FEWEST at least: their intervals are narrow anyhow.
         seed: of the samples.
@@ -138,4 +142,5 @@ METRICS: dict[str, dict[str, Metric]] = {
     "classification": _CLASSES,
     "multilabel": {"micro_f1": micro_f1, "macro_f1": macro_label_f1, "exact": exact},
     "regression": {"r2": r2, "rmse": rmse, "mae": mae},
+    "generation": TEXT_METRICS,
 }

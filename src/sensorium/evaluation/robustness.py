@@ -67,7 +67,7 @@ def robustness(
         done += len(places)
     targets = {}
     for name, coder in coders.items():
-        target = tuple(part[order[:done]] for part in rows.targets[name])
+        target = tuple(part[order[:done]] for part in coder.truth(rows.table.cells(name)))
         outputs = {
             setting: calibration[name].apply(coder.task, np.concatenate([part[name] for part in found]))
             for setting, found in parts.items()
@@ -130,15 +130,22 @@ def _answers(
 
     def seen(inputs: Mapping[str, Input]) -> dict[str, Any]:
         """By input, what the network reads of it, what the wide part does, and the network of one input."""
-        made = dict.fromkeys(inputs) if model.wide is None else model.wide.features(inputs)
+        inputs = model.look(inputs)
+        made: dict[str, dict[str, torch.Tensor]] = {name: {} for name in inputs}
+        if model.wide is not None:
+            for group, features in model.wide.features(inputs).items():
+                if (name := model.wide.features.source[group]) in made:
+                    made[name][group] = features
         own = {} if model.single is None else {model.single.modality: model.single.encode(inputs)}
         return {name: (features, made[name], own.get(name)) for name, features in model.encode(inputs).items()}
 
     def answer(parts: Mapping[str, Any]) -> dict[str, np.ndarray]:
-        features, made = ({name: part[place] for name, part in parts.items()} for place in (0, 1))
+        features = {name: part[0] for name, part in parts.items()}
+        made = {group: values for part in parts.values() for group, values in part[1].items()}
         logits = model.answer(features, made, None if model.single is None else parts[model.single.modality][2])
-        return {name: said(model.head(name), found) for name, found in logits.items()}
+        return {name: said(model.head(name), found, targets[name]) for name, found in logits.items()}
 
+    targets = {name: [torch.from_numpy(part[places]) for part in found] for name, found in rows.targets.items()}
     items = {name: rows.items(name, places) for name in model.modalities}
     inputs = {name: put_together(name, found) for name, found in items.items()}
     whole, gone = seen(inputs), seen(model.drop(inputs, ()))

@@ -21,15 +21,17 @@ def with_sets(
     method: str = METHODS[0],
     say: Callable[[str], None] = lambda _: None,
 ) -> list[str]:
-    """The targets that have sets: all but labels. Says where the validation rows are too few for a coverage.
+    """The targets that have sets: all but labels and texts. Says where the validation rows are too few for a coverage.
 
     Raises:
         ConfigError: there are none, or another coverage or method, or a target was not calibrated.
     """
     check(coverage, method)
-    names = [name for name, coder in coders.items() if coder.task != "multilabel"]
+    names = [name for name, coder in coders.items() if coder.task not in {"generation", "multilabel"}]
     if not names:
         one = ", ".join(coders)
+        if any(coder.task == "generation" for coder in coders.values()):
+            raise ConfigError(f"'{one}' holds texts, and there are no prediction sets of those; use predict.")
         raise ConfigError(f"'{one}' holds labels, and there are no prediction sets of those; use predict_proba.")
     for name in names:
         if not calibration[name].misfits:

@@ -14,10 +14,11 @@ from sensorium.build import build_model, restore_readers
 from sensorium.config import dump_config, parse_config
 from sensorium.data.schema import Schema
 from sensorium.data.table import write_atomically, write_table
-from sensorium.data.targets import TargetCoder
+from sensorium.data.text_target import restore_coder
 from sensorium.errors import ConfigError, DataError
 from sensorium.evaluation.calibration import Calibration
 from sensorium.export.archive import FORMAT, check_files, read_json, seal, write_json
+from sensorium.pretrained.source import restore_source
 from sensorium.single import Single
 
 __all__ = ["read_run", "write_run"]
@@ -36,18 +37,22 @@ def write_run(folder: Path, predictor: Any) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     model = predictor.model
     states = {name: reader.state() for name, reader in predictor.readers.items()}
-    for place, state in enumerate(states.values()):
-        if "tokenizer" in state:
-            name = f"tokenizers/{place}.json"  # by number: a column's name may not do as a file's
-            write_atomically(folder / name, state["tokenizer"].encode())
-            state["tokenizer"] = name
+    targets = {name: coder.to_json() for name, coder in predictor.coders.items()}
+    for kind, told in (("", states), ("target-", targets)):
+        for place, state in enumerate(told.values()):
+            if "tokenizer" in state:
+                name = f"tokenizers/{kind}{place}.json"  # by number: a column's name may not do as a file's
+                write_atomically(folder / name, state["tokenizer"].encode())
+                state["tokenizer"] = name
     inputs = {
         "readers": states,
-        "targets": {name: coder.to_json() for name, coder in predictor.coders.items()},
+        "targets": targets,
         "calibration": {name: found.to_json() for name, found in predictor.calibration.items()},
         "wide": [] if model.wide is None else list(model.wide.targets),
         "single": None if model.single is None else model.single.modality,
     }
+    if model.sources:
+        inputs["sources"] = {name: source.to_json() for name, source in model.sources.items()}
     weights = {name: value.contiguous() for name, value in model.state_dict().items()}
     write_atomically(folder / "config.yaml", dump_config(predictor.config).encode())
     write_json(folder / "schema.json", predictor.schema.to_json())
@@ -78,21 +83,22 @@ def read_run(folder: Path) -> tuple[Any, ...]:
     config = parse_config(yaml.safe_load((folder / "config.yaml").read_text(encoding="utf-8")))
     schema = Schema.from_json(read_json(folder / "schema.json"))
     states = read_json(folder / "inputs.json")
-    for state in states["readers"].values():
+    for state in [*states["readers"].values(), *states["targets"].values()]:
         if "tokenizer" in state:
             if state["tokenizer"] not in run["files"]:
                 name = state["tokenizer"]
                 raise DataError(f"{folder / 'inputs.json'} names '{name}', which has no checksum; it is not loaded.")
             state["tokenizer"] = (folder / state["tokenizer"]).read_text(encoding="utf-8")
     readers = restore_readers(config, states["readers"])
-    coders = {name: TargetCoder(**state) for name, state in states["targets"].items()}
+    coders = {name: restore_coder(state) for name, state in states["targets"].items()}
     calibration = {name: Calibration(**state) for name, state in states.get("calibration", {}).items()}
-    model = build_model(config, readers, coders)
+    sources = {name: restore_source(told) for name, told in states.get("sources", {}).items()}
+    model = build_model(config, readers, coders, sources)
     if states.get("wide"):
-        model.wide = Wide(readers, states["wide"])
+        model.wide = Wide(readers, states["wide"], model.frozen)
     if (modality := states.get("single")) is not None:
         own = config.model_copy(update={"inputs": {modality: config.inputs[modality]}})
-        model.single = Single(build_model(own, {modality: readers[modality]}, coders))
+        model.single = Single(build_model(own, {modality: readers[modality]}, coders, sources))
     try:
         model.load_state_dict(load_tensors((folder / "weights.safetensors").read_bytes()))
     except (SafetensorError, RuntimeError) as error:

@@ -5,14 +5,16 @@ from torch import nn
 from sensorium.errors import ConfigError
 from sensorium.heads.binary import Binary
 from sensorium.heads.classification import Classification
+from sensorium.heads.generation import Generation
 from sensorium.heads.multilabel import Multilabel
 from sensorium.heads.regression import Regression
 
-__all__ = ["HEADS", "Binary", "Classification", "Multilabel", "Regression", "add"]
+__all__ = ["HEADS", "Binary", "Classification", "Generation", "Multilabel", "Regression", "add"]
 
 HEADS: dict[str, type[nn.Module]] = {
     "binary": Binary,
     "classification": Classification,
+    "generation": Generation,
     "multilabel": Multilabel,
     "regression": Regression,
 }

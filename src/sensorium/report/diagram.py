@@ -30,6 +30,8 @@ def mermaid(parts: Sequence[dict[str, Any]]) -> str:
         elif part["kind"] == "single":
             single = place
             lines.append(f"  S{place}[{box}]")
+        elif part["kind"] == "objective":
+            lines.append(f'  F -->|"{fusion["output"]}"| O{place}[{box}]')
         elif part["kind"] == "head":
             lines.append(f'  F -->|"{fusion["output"]}"| H{place}[{box}]')
             if wide is not None:

@@ -3,12 +3,15 @@
 Nothing is mirrored or turned: a digit, a letter or a left hand would become something else.
 """
 
+from collections.abc import Mapping
+from typing import Any
+
 import torch
 from torch import Tensor
 
 from sensorium.encoders.features import Input
 
-__all__ = ["augment", "drop_modalities", "shift"]
+__all__ = ["augment", "drop_modalities", "kinds", "shift"]
 
 
 def drop_modalities(inputs: dict[str, Input], probability: float) -> dict[str, Input]:
@@ -22,19 +25,23 @@ def drop_modalities(inputs: dict[str, Input], probability: float) -> dict[str, I
     lost = ~keep.any(1) & present.any(1)
     one = torch.multinomial(present[lost].float(), 1) if lost.any() else torch.zeros(0, 1, dtype=torch.long)
     keep[lost] = keep[lost].scatter(1, one, True)
-    return {
-        name: Input(values, mask & keep[:, place].reshape(-1, *[1] * (mask.ndim - 1)))
-        for place, (name, (values, mask)) in enumerate(inputs.items())
-    }
+    return {name: given.keep(keep[:, place]) for place, (name, given) in enumerate(inputs.items())}
+
+
+def kinds(readers: Mapping[str, Any]) -> dict[str, str]:
+    """What `augment` varies each input by; ids of a pretrained model's own tokens stay as they are."""
+    return {name: "" if getattr(reader, "given", False) else reader.modality for name, reader in readers.items()}
 
 
 def augment(inputs: dict[str, Input], modalities: dict[str, str]) -> dict[str, Input]:
-    """Vary the inputs of a training batch, each by its modality."""
-    return {name: Input(_vary(given, modalities[name]), given.mask) for name, given in inputs.items()}
+    """Vary the inputs of a training batch, each by its modality; what a frozen encoder has seen stays as it is."""
+    return {
+        name: given if given.known is not None else Input(_vary(*given[:2], modalities[name]), given.mask)
+        for name, given in inputs.items()
+    }
 
 
-def _vary(given: Input, modality: str) -> Tensor:
-    values, mask = given
+def _vary(values: Tensor, mask: Tensor, modality: str) -> Tensor:
     if modality == "text":
         forgotten = (torch.rand(values.shape) < 0.1) & mask
         return values.masked_fill(forgotten, 1)

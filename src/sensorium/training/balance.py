@@ -254,6 +254,8 @@ def build_balancer(config: Config, model: MultimodalModel, coders: Mapping[str, 
     """The balancer of `config.balance`; None where there is nothing to balance."""
     if config.balance.method == "none" or len(model.modalities) < 2:
         return None
+    if not all(coder.outputs for coder in coders.values()):  # a language model an input would be too much
+        return None
     width = model.fusion.token_width
     heads = {
         name: [build_head(coder, config.targets[name], config.imbalance, width) for _ in model.modalities]

@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 import torch
 
-from sensorium.build import build_loader, build_model, build_readers
+from sensorium.build import build_loader, build_model, build_readers, build_text_coder
 from sensorium.config import Config
 from sensorium.data.balance import SAMPLERS
 from sensorium.data.batches import EpochSampler, Reader, Rows
@@ -28,15 +28,20 @@ from sensorium.evaluation.metrics import MAIN
 from sensorium.export.archive import read_json, write_json
 from sensorium.media.loader import MediaLoader
 from sensorium.model import MultimodalModel
+from sensorium.pretrained.lora import merge_lora
+from sensorium.training.augment import kinds
 from sensorium.training.balance import build_balancer
+from sensorium.training.domain import build_alignment, of_domain
+from sensorium.training.frozen import remember
 from sensorium.training.gan import check_rows
 from sensorium.training.loop import measured_precision, train
 from sensorium.training.rebalance import rebalance
 from sensorium.training.sides import choose_sides, warn_of_shared
 from sensorium.training.single import keep_single
-from sensorium.training.widen import fit_wide, join
+from sensorium.training.start import Start
+from sensorium.training.widen import DEEP, fit_wide, join
 
-__all__ = ["Fitted", "fit_readers", "rehearse", "run_fit", "with_target"]
+__all__ = ["VERSIONS", "Fitted", "any_input", "fit_readers", "has_target", "rehearse", "run_fit", "with_target"]
 
 
 WIDE_SHARE = 0.1  # of a time limit
@@ -67,6 +72,8 @@ def run_fit(
     resume: bool,
     say: Callable[[str], None],
     report: Callable[[dict[str, Any]], None],
+    start: Start | None = None,
+    unlabelled: Table | None = None,
 ) -> Fitted:
     """Train as `config` says, with checkpoints in `folder`; see `sensorium.fit`.
 
@@ -77,6 +84,8 @@ def run_fit(
         folder: for checkpoints, which stay there: the caller removes them when all is saved.
         resume: go on from them.
         say, report: called with lines of text, and with numbers after each step.
+        start: a run whose weights, and the readers that go with them, are started from.
+        unlabelled: rows for the alignment of domains alone, beside those of `table` that have no target.
 
     Raises:
         SensoriumError: whatever is wrong with the rows, the options or the media.
@@ -90,22 +99,34 @@ def run_fit(
     loader, memory = build_loader(config, say), options.memory * 2**20
     warnings: list[str] = []
     train_table, valid_table, coders = _targets(table, valid, config, problems, loader, warnings)
+    beside = _beside(table, unlabelled, config)
     readers = build_readers(config, schema)
-    fit_readers(readers, train_table)
+    known = {} if start is None else start.readers(readers, config)
+    fit_readers({name: reader for name, reader in readers.items() if name not in known}, train_table)
+    readers |= known
     model = build_model(config, readers, coders)
+    began = None if start is None else start.apply(model, say)
     warnings += _check_balance(config, coders)
     rows = Rows(train_table, readers, coders, problems, loader, memory)
     checked = Rows(valid_table, readers, coders, problems, loader, memory // 4)
     say(f"{len(rows)} rows to learn from, {len(checked)} to validate with; {len(readers)} inputs.")
-    _any_input(rows)
+    others = [Rows(part, readers, {}, problems, loader, memory // 4) for part in beside]
+    alignment = build_alignment(config, model.fusion.width, rows, others)
+    if alignment is not None:
+        say(alignment.line())
+    any_input(rows)
+    for part in (rows, checked, *others) if model.frozen else ():
+        remember(model, part, loader.cache, say)
     reading = time.monotonic() - started
     widened = None
-    if options.wide:
+    if options.wide and all(coder.outputs for coder in coders.values()):
         limit = None if options.time_limit is None else WIDE_SHARE * options.time_limit
         widened = fit_wide(rows, checked, coders, limit)
+        if widened is not None and start is not None:  # few rows to learn from, but the network has seen more
+            widened = widened._replace(stance=DEEP)
     together = widened if widened is not None and widened.stance.hidden is not None else None
     widening = time.monotonic() - started - reading
-    modalities = {name: reader.modality for name, reader in readers.items()}
+    modalities = kinds(readers)
     state = folder / "state.json"
     if resume and state.exists():
         precision = read_json(state)["precision"]
@@ -118,8 +139,9 @@ def run_fit(
     sampler = _sampler(config, rows, coders, say)
     balancer = build_balancer(config, model, coders)
     trained = train(
-        model, rows, checked, chosen, folder, modalities, weights, started, report, resume, sampler, balancer, together
-    )
+        model, rows, checked, chosen, folder, modalities, weights, started, report, resume, sampler, balancer, together,
+        alignment=alignment,
+    )  # fmt: skip
     if balancer is not None:
         say(balancer.line())
         found = balancer.better_alone
@@ -127,7 +149,7 @@ def run_fit(
         if found is not None and (left is None or left > LEAST):
             keep_single(
                 model, found["input"], rows, checked, coders, config.model_copy(update={"training": chosen}),
-                folder / "single", resume, left, together, sampler, say, report,
+                folder / "single", resume, left, together, sampler, say, report, start, alignment,
             )  # fmt: skip
         elif found is not None:
             say(f"there is no time left for a network of '{found['input']}'.")
@@ -142,6 +164,7 @@ def run_fit(
             )
     deadline = None if options.time_limit is None else started + 0.85 * options.time_limit
     balanced = rebalance(model, rows, checked, coders, config, deadline, widened, say)
+    merge_lora(model)
     seconds = time.monotonic() - started
     for line in problems.lines():  # every row was read in the first epoch
         say(line)
@@ -169,8 +192,16 @@ def run_fit(
         "total": total,
     }
     metrics["stopped"] = trained.reason
+    if began is not None:
+        metrics["start"] = began
     if balancer is not None:
         metrics["balance"] = balancer.told()
+    if alignment is not None:
+        if model.wide is not None:
+            warnings.append(
+                "the linear model beside the network is not aligned (section domain); training.wide=false leaves it out."
+            )
+        metrics["domain"] = {"column": config.domain.column, **alignment.told()}
     metrics["warnings"] = warnings
     for warning in warnings:
         say(f"warning: {warning}")
@@ -196,7 +227,7 @@ def _targets(
     warnings: list[str],
 ) -> tuple[Table, Table, dict[str, TargetCoder]]:
     """Rows with a target, split, and the targets' coders: all that can be wrong with them is said before training."""
-    table = with_target(table, config, problems)
+    table = with_target(table, config, problems, of_domain(table, config.domain.column))
     first = next(iter(config.targets))
     tasks = {name: target.task for name, target in config.targets.items()}
     whole = fit_target(first, table.cells(first), tasks[first])
@@ -212,6 +243,11 @@ def _targets(
         name: _counted(whole, table.cells(name)) if name == first else fit_target(name, table.cells(name), task)
         for name, task in tasks.items()
     }
+    for name, task in tasks.items():
+        if task == "generation":
+            coders[name] = coder = build_text_coder(name, table.cells(name), config.targets[name])
+            if cut := coder.cut(table.cells(name)):
+                warnings.append(f"target '{name}': {cut} texts have more than {coder.max_tokens} tokens and are cut.")
     return table, valid, coders
 
 
@@ -226,13 +262,15 @@ def _counted(whole: TargetCoder, cells: list[Any]) -> TargetCoder:
 
 
 def _check_balance(config: Config, coders: dict[str, TargetCoder]) -> list[str]:
-    """Warnings where `imbalance.method` does nothing for a target.
+    """Warnings where `imbalance.method` or `balance.method` does nothing for a target.
 
     Raises:
         DataError: a class has too few rows for it.
     """
     method, warnings = config.imbalance.method, []
     for name, coder in coders.items():
+        if not coder.outputs and config.balance.method not in {"auto", "none"}:
+            warnings.append(f"balance.method={config.balance.method} does nothing beside '{name}' ({coder.task}).")
         if coder.task in CLASSED and method == "gan":
             check_rows(name, coder.classes, coder.counts)
         elif coder.task not in CLASSED and method not in {"class_weights", "none"}:
@@ -261,16 +299,22 @@ def fit_readers(readers: dict[str, Reader], table: Table) -> None:
         reader.fit(table.rows(reader.columns))
 
 
-def with_target(table: Table, config: Config, problems: Problems) -> Table:
-    """The rows with a value of some target; the others are noted.
+def has_target(table: Table, config: Config) -> np.ndarray:
+    """Which rows have a value of some target, (N,) bool."""
+    filled = np.zeros(len(table), dtype=bool)
+    for name, target in config.targets.items():
+        filled |= np.array([is_filled(cell, target.task) for cell in table.cells(name)])
+    return filled
+
+
+def with_target(table: Table, config: Config, problems: Problems, spared: np.ndarray | None = None) -> Table:
+    """The rows with a value of some target; the others are noted, but for those `spared`, (N,) bool.
 
     Raises:
         DataError: there are none.
     """
-    filled = np.zeros(len(table), dtype=bool)
-    for name, target in config.targets.items():
-        filled |= np.array([is_filled(cell, target.task) for cell in table.cells(name)])
-    for row in np.flatnonzero(~filled):
+    filled = has_target(table, config)
+    for row in np.flatnonzero(~filled if spared is None else ~filled & ~spared):
         name = next(iter(config.targets))
         problems.add(table.name, table.number(int(row)), name, "no target", "the target is empty")
     if not filled.any():
@@ -278,7 +322,28 @@ def with_target(table: Table, config: Config, problems: Problems) -> Table:
     return table if filled.all() else table.take(np.flatnonzero(filled))
 
 
-def _any_input(rows: Rows) -> None:
+def _beside(table: Table, unlabelled: Table | None, config: Config) -> list[Table]:
+    """Rows that are of use for the alignment of domains alone, by table.
+
+    Raises:
+        DataError: there are none among those given for it.
+    """
+    column = config.domain.column
+    spare = of_domain(table, column) & ~has_target(table, config)
+    found = [table.take(np.flatnonzero(spare))] if spare.any() else []
+    if unlabelled is not None:
+        named = of_domain(unlabelled, column)
+        if not named.any():
+            raise DataError(
+                f"{unlabelled.name} names a domain in none of its {len(unlabelled)} rows: column '{column}' is empty. "
+                "Fill it, or leave the table out."
+            )
+        found.append(unlabelled.take(np.flatnonzero(named)))
+    return found
+
+
+def any_input(rows: Rows) -> None:
+    """Refuse a table of which nothing can be read in the first thousand rows."""
     for start in range(0, min(len(rows), 1000), 50):
         batch = rows.batch(range(start, min(start + 50, len(rows))))
         if any(given.mask.any() for given in batch.inputs.values()):
@@ -305,16 +370,20 @@ def _measure(
         if not valid.targets[name][1].any():
             warnings.append(f"target '{name}' has no value in the validation rows and is not scored.")
             continue
-        before = scored(coder, valid.targets[name], said[name])
-        calibration[name] = fit_calibration(coder, valid.targets[name], said[name])
-        said[name] = calibration[name].apply(coder.task, said[name])
+        truth = coder.truth(valid.table.cells(name))
+        if coder.outputs:
+            before = scored(coder, truth, said[name])
+            calibration[name] = fit_calibration(coder, truth, said[name])
+            said[name] = calibration[name].apply(coder.task, said[name])
+        else:  # there is nothing to calibrate
+            before, calibration[name] = {}, Calibration()
         # Divided by the temperature as logits are, so that the answers stay those that the offsets were chosen for.
         offsets = [offset / calibration[name].temperature for offset in coder.offsets]
         found: dict[str, Any] = {
             "task": coder.task,
             "main": MAIN[coder.task],
-            "valid": scored(coder, valid.targets[name], said[name], resamples=1000, offsets=offsets),
-            "majority": majority(coder, valid.targets[name]),
+            "valid": scored(coder, truth, said[name], resamples=1000, offsets=offsets),
+            "majority": majority(coder, truth),
             "calibration": _calibrated(coder, calibration[name], before),
         }
         if model.wide is not None and name in model.wide.targets:
@@ -342,6 +411,8 @@ def _constant(coder: TargetCoder, said: np.ndarray) -> bool:
         return False
     if coder.task == "regression":
         return bool(said.std() < 1e-3)
+    if coder.task == "generation":
+        return bool((said == said[0]).all())
     return bool((said.argmax(1) == said[0].argmax()).all()) if coder.task != "multilabel" else False
 
 

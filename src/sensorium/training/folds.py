@@ -13,15 +13,17 @@ from scipy.stats import t as student
 
 from sensorium.build import build_loader
 from sensorium.config import Config
-from sensorium.data.problems import Problems
+from sensorium.data.groups import row_names
 from sensorium.data.schema import Schema
 from sensorium.data.split import fold_rows
 from sensorium.data.table import Table, write_table
 from sensorium.data.targets import fit_target
 from sensorium.errors import ConfigError
 from sensorium.export.archive import read_json, write_json
-from sensorium.training.fit import Fitted, run_fit, with_target
+from sensorium.training.domain import of_domain
+from sensorium.training.fit import Fitted, has_target, run_fit
 from sensorium.training.sides import groups_of
+from sensorium.training.start import Start
 
 __all__ = ["folds_of", "over_folds", "run_folds"]
 
@@ -38,8 +40,13 @@ def run_folds(
     say: Say,
     report: Report,
     predictor: Callable[..., Any],
+    start: Start | None = None,
+    unlabelled: Table | None = None,
 ) -> Fitted:
     """A fit on all rows, with `out_of_fold` answers and `metrics["folds"]` of `config.split.folds` more.
+
+    Of `folds: each` one value of `split.by` is kept out at a time, and `metrics["folds"]["held"]` says which and how many
+    rows, in the order of the metrics' values.
 
     A fold's model chooses its epoch by a valid share of the rows that it learns from, so that the rows it answers have
     had no part in it. The model that is returned is one more, fitted to all rows as without folds. The folds' scores
@@ -49,17 +56,20 @@ def run_folds(
         table, config, schema, resume, say, report: as `run_fit` takes them.
         folder: for checkpoints and for the answers of folds that are done, which are not trained again on resuming.
         predictor: the class `Predictor`, whose room knows of this one.
+        start, unlabelled: as `run_fit` takes them.
 
     Raises:
         DataError: too few rows, groups or rows of a class.
         ConfigError: what is to be resumed are other folds, or a target is called row or fold.
     """
     started = time.monotonic()
-    count = config.split.folds
     if taken := {"fold", "row"} & set(config.targets):
         raise ConfigError(f"target '{min(taken)}' would be two columns of out_of_fold.csv. Rename it in the table.")
-    whole, table = table, with_target(table, config, Problems())
-    folds = folds_of(table, config)
+    column, by = config.domain.column, config.split.by
+    whole, table = table, table.take(np.flatnonzero(has_target(table, config) | of_domain(table, column)))
+    labelled, folds = has_target(table, config), folds_of(table, config)
+    count = int(folds.max()) + 1
+    groups = np.array(row_names(table, by)) if by is not None else np.arange(len(table))
     if not resume:
         shutil.rmtree(folder, ignore_errors=True)
     _check_same(folds, folder)
@@ -71,12 +81,18 @@ def run_folds(
 
     for fold in range(count):
         words = f"fold {fold + 1} of {count}"
+        if config.split.folds == "each":
+            words += f", without '{' + '.join(_held(groups[labelled & (folds == fold)])['values'])}'"
         done = folder / f"fold-{fold + 1}.json"
         if not done.exists():
             chosen = options(count + 1 - fold, probes=False)
-            rest, held = table.take(np.flatnonzero(folds != fold)), table.take(np.flatnonzero(folds == fold))
+            if len(np.unique(groups[labelled & (folds != fold)])) < 2:  # nothing but single rows can validate
+                chosen = chosen.model_copy(update={"split": chosen.split.model_copy(update={"by": None})})
+            rest = table.take(np.flatnonzero(folds != fold))
+            held = table.take(np.flatnonzero((folds == fold) & labelled))
             checkpoints = folder / f"fold-{fold + 1}"
-            fitted = run_fit(rest, None, chosen, schema, checkpoints, resume, _nothing, _part(report, words))
+            parted = _part(report, words)
+            fitted = run_fit(rest, None, chosen, schema, checkpoints, resume, _nothing, parted, start, unlabelled)
             model = predictor(chosen, schema, *fitted)
             answers = model.answers(held)
             answers.insert(0, "fold", fold + 1)
@@ -93,15 +109,24 @@ def run_folds(
                 say(f"warning: {words}: {warning}")
     seconds = time.monotonic() - started
     say("a model of all rows:")
-    fitted = run_fit(whole, None, options(1), schema, folder / "all", resume, say, _part(report, "all rows"))
+    parted = _part(report, "all rows")
+    fitted = run_fit(whole, None, options(1), schema, folder / "all", resume, say, parted, start, unlabelled)
     answers = pd.concat([pd.read_parquet(folder / f"fold-{fold + 1}.parquet") for fold in range(count)])
     numbers = answers.select_dtypes("number").columns
     answers[numbers] = answers[numbers].fillna(0)  # a label that a fold's model never saw
     scores = [read_json(folder / f"fold-{fold + 1}.json")["metrics"] for fold in range(count)]
     timed = fitted.metrics["seconds"]
     timed = {**timed, "folds": seconds, "total": timed["total"] + seconds}
-    metrics = {**fitted.metrics, "folds": {"count": count, "metrics": over_folds(scores)}, "seconds": timed}
+    told_of = {"count": count, "metrics": over_folds(scores)}
+    if config.split.folds == "each":
+        told_of["held"] = [_held(groups[labelled & (folds == fold)]) for fold in range(count)]
+    metrics = {**fitted.metrics, "folds": told_of, "seconds": timed}
     return fitted._replace(metrics=metrics, out_of_fold=answers.sort_values("row", ignore_index=True))
+
+
+def _held(names: np.ndarray) -> dict[str, Any]:
+    """The values of `split.by` that a fold holds, one but where files join them, and its rows."""
+    return {"values": sorted(set(names.tolist())), "rows": len(names)}
 
 
 def over_folds(scores: list[dict[str, float]]) -> dict[str, dict[str, Any]]:

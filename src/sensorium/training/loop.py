@@ -6,7 +6,7 @@ import warnings
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import lightning
 import torch
@@ -18,9 +18,13 @@ from sensorium.errors import TrainingError
 from sensorium.model import MultimodalModel
 from sensorium.training.augment import augment
 from sensorium.training.balance import AuxiliaryHeads, Balancer
+from sensorium.training.domain import DomainAlignment
 from sensorium.training.module import NotFinite, TrainingModule
 from sensorium.training.precision import choose_precision
 from sensorium.training.widen import Widened
+
+if TYPE_CHECKING:
+    from sensorium.pretraining.objective import Objective
 
 __all__ = ["Trained", "measured_precision", "train"]
 
@@ -95,6 +99,8 @@ class Watch(Callback):
         row = {"epoch": trainer.current_epoch + 1, "train_loss": module.mean_loss(), "valid_loss": valid}
         seconds = {"seconds": time.monotonic() - module.started, "waited": self.epochs.waited}
         more = {} if module.balancer is None else module.balancer.row()
+        more |= {} if module.objective is None else module.objective.row()
+        more |= {} if module.alignment is None else module.alignment.row()
         self.history.append({**row, "learning_rate": rate, **seconds, **more})
 
 
@@ -112,6 +118,8 @@ def train(
     sampler: EpochSampler | None = None,
     balancer: Balancer | None = None,
     widened: Widened | None = None,
+    objective: "Objective | None" = None,
+    alignment: DomainAlignment | None = None,
 ) -> Trained:
     """Train `model` in place and leave it with the weights of its best epoch by validation loss.
 
@@ -128,6 +136,8 @@ def train(
         sampler: of the rows' order; every row once where left out.
         balancer: of the inputs; None: the fused loss alone.
         widened: a wide part, to whose answers the network's are added; None: the network answers alone.
+        objective: in place of the targets' loss, for rows without labels.
+        alignment: of domains, beside the loss; None: none.
 
     Raises:
         TrainingError: the loss stopped being finite before any epoch ended.
@@ -135,11 +145,13 @@ def train(
     loader = Epochs(rows, options.batch_size, sampler or EpochSampler(len(rows), options.seed))
     valid_loader = Epochs(valid, options.batch_size)
     steps = len(loader) * options.epochs
-    module = TrainingModule(model, options, modalities, weights, steps, started, balancer, widened)
-    checkpoints = ModelCheckpoint(
-        folder, filename="best", monitor="valid_loss", save_last=True, enable_version_counter=False
+    module = TrainingModule(
+        model, options, modalities, weights, steps, started, balancer, widened, objective, alignment
     )
-    stopping = EarlyStopping("valid_loss", patience=options.patience, check_finite=False)
+    checkpoints = ModelCheckpoint(
+        folder, filename="best", monitor="choice", save_last=True, enable_version_counter=False
+    )
+    stopping = EarlyStopping("choice", patience=options.patience, check_finite=False)
     # The probes and the last validation need some of the time too.
     deadline = None if options.time_limit is None else started + 0.8 * options.time_limit
     watch = Watch(loader, deadline, lambda told: report({**told, "steps": steps, "epochs": options.epochs}))
@@ -196,10 +208,17 @@ QUIET = [
     ".*GPU available but not used.*",
     ".*lr_scheduler.step.*",  # Lightning's order under resumed training
     ".*isinstance.treespec, LeafSpec.*",  # torch's, in Lightning's combined loader
+    r".*module\(s\) in eval mode at the start of training.*",  # what is frozen is meant to be
 ]
 
 
-def measured_precision(model: MultimodalModel, rows: Rows, options: Training, modalities: Mapping[str, str]) -> str:
+def measured_precision(
+    model: MultimodalModel,
+    rows: Rows,
+    options: Training,
+    modalities: Mapping[str, str],
+    objective: "Objective | None" = None,
+) -> str:
     """The precision that `options.precision` comes to on this machine; the model's weights stay as they are."""
     count = min(options.batch_size, len(rows))
     batch = rows.batch(range(count))
@@ -207,7 +226,10 @@ def measured_precision(model: MultimodalModel, rows: Rows, options: Training, mo
 
     def step() -> None:
         inputs = augment(batch.inputs, dict(modalities))
-        model.loss(model(inputs), batch.targets).backward()
+        if objective is not None:
+            objective.loss(model, batch, inputs, training=True).backward()
+        else:
+            model.loss(model(inputs), batch.targets).backward()
 
     chosen = choose_precision(options.precision, step)
     model.load_state_dict(saved)

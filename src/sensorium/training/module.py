@@ -3,7 +3,7 @@
 import math
 import time
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import lightning
 import torch
@@ -11,12 +11,19 @@ from torch import Tensor, nn
 
 from sensorium.config import Training
 from sensorium.data.batches import Batch
+from sensorium.data.joining import appended
+from sensorium.encoders import Pretrained
 from sensorium.encoders.features import Input
 from sensorium.errors import TrainingError
+from sensorium.heads.generation import Generation
 from sensorium.model import MultimodalModel
 from sensorium.training.augment import augment, drop_modalities
 from sensorium.training.balance import Balancer
+from sensorium.training.domain import FASTER, DomainAlignment
 from sensorium.training.widen import Jury, Widened
+
+if TYPE_CHECKING:
+    from sensorium.pretraining.objective import Objective
 
 __all__ = ["NotFinite", "TrainingModule"]
 
@@ -37,6 +44,8 @@ class TrainingModule(lightning.LightningModule):
         started: `time.monotonic()` when the time limit began to run.
         balancer: of the modalities; None: the fused loss alone.
         widened: a wide part, to whose answers the network's are added; None: the network answers alone.
+        objective: in place of the targets' loss, for rows without labels.
+        alignment: of domains, beside the loss; None: none.
     """
 
     def __init__(
@@ -49,39 +58,68 @@ class TrainingModule(lightning.LightningModule):
         started: float,
         balancer: Balancer | None = None,
         widened: Widened | None = None,
+        objective: "Objective | None" = None,
+        alignment: DomainAlignment | None = None,
     ):
         super().__init__()
         self.model, self.options, self.weights = model, options, dict(weights)
         self.modalities, self.steps, self.started = dict(modalities), steps, started
-        self.balancer, self.widened = balancer, widened
+        self.balancer, self.widened, self.objective, self.alignment = balancer, widened, objective, alignment
         if widened is not None:  # the first answers are those of the wide part
             for name in widened.wide.targets:
                 nn.init.zeros_(model.head(name).linear.weight)
                 nn.init.zeros_(model.head(name).linear.bias)
 
     def on_train_epoch_start(self) -> None:
+        for module in self.modules():
+            if isinstance(module, Pretrained):
+                module.thaw(self.current_epoch)
         self.losses: list[tuple[float, int]] = []
         if self.balancer is not None:
             self.balancer.begin_epoch(self._done(self.global_step))
+        if self.alignment is not None:
+            self.alignment.begin_epoch(self.current_epoch)
+
+    def on_train_epoch_end(self) -> None:
+        if self.alignment is not None:
+            self.alignment.end_epoch()
 
     def training_step(self, batch: Batch, index: int) -> Tensor:
         # All chance of a step comes from its number: a resumed run goes on as if it had never stopped. Seeding an epoch
         # is not enough, since making the loader's iterator draws a number too, at another moment when resuming.
         torch.manual_seed(self.options.seed * 1_000_003 + self.global_step + 1)
+        labelled = len(batch.rows)
+        if self.alignment is not None:
+            beside = self.transfer_batch_to_device(self.alignment.beside(), self.device, 0)
+            domains = torch.cat([self.alignment.codes(batch), *(own for _, own in beside)])
+            batch = appended(batch, [more for more, _ in beside])
         inputs = augment(batch.inputs, self.modalities) if self.options.augment else batch.inputs
         inputs = drop_modalities(inputs, self.options.modality_dropout)
-        loss, whole = self._losses(batch, inputs)
+        loss, whole = self._losses(batch, inputs) if self.alignment is None else self._aligned(batch, inputs, domains)
         if not torch.isfinite(whole):
             raise NotFinite(
                 f"the loss is {whole.item()} at step {self.global_step} (epoch {self.current_epoch + 1}); "
                 f"{self._culprit(inputs)}. Lower training.learning_rate ({self.options.learning_rate:g}), "
                 "or set training.precision=32."
             )
-        self.losses.append((loss.item(), len(batch.rows)))
+        self.losses.append((loss.item(), labelled))
         return whole
+
+    def _aligned(self, batch: Batch, inputs: dict[str, Input], domains: Tensor) -> tuple[Tensor, Tensor]:
+        """As `_losses`, the second with the alignment of what is fused."""
+        fused: list[Tensor] = []
+        hook = self.model.fusion.register_forward_hook(lambda _, given, vectors: fused.append(vectors))
+        try:
+            loss, whole = self._losses(batch, inputs)
+        finally:
+            hook.remove()
+        return loss, whole + self.alignment.loss(fused[0], domains, self._done(self.global_step))
 
     def _losses(self, batch: Batch, inputs: dict[str, Input]) -> tuple[Tensor, Tensor]:
         """The fused loss, and the loss to go back from."""
+        if self.objective is not None:
+            loss = self.objective.loss(self.model, batch, inputs, self.training)
+            return loss, loss
 
         def joined(logits: dict[str, Tensor]) -> dict[str, Tensor]:
             if self.widened is None:
@@ -106,22 +144,31 @@ class TrainingModule(lightning.LightningModule):
             self.balancer.modulate(self.model)
             # Apart, so that heads which only watch don't change what the model learns.
             torch.nn.utils.clip_grad_norm_(self.balancer.parameters(), self.options.gradient_clip)
+        if self.alignment is not None and self.alignment.critic is not None:
+            torch.nn.utils.clip_grad_norm_(self.alignment.parameters(), self.options.gradient_clip)
         torch.nn.utils.clip_grad_norm_(self.model.parameters(), self.options.gradient_clip)
 
     def on_validation_epoch_start(self) -> None:
+        if self.objective is not None:
+            self.objective.begin()
         if self.widened is not None:
             self.jury = Jury(self.widened, self.weights)
 
     def validation_step(self, batch: Batch, index: int) -> None:
         loss, _ = self._losses(batch, batch.inputs)
         if self.widened is None:
-            self.log("valid_loss", loss, batch_size=len(batch.rows))
+            self._log_valid(loss, batch_size=len(batch.rows))
 
     def on_validation_epoch_end(self) -> None:
         if self.widened is not None:
-            self.log("valid_loss", self.jury.loss())
+            self._log_valid(self.jury.loss())
         if self.balancer is not None:
             self.balancer.end_epoch(self.current_epoch + 1)
+
+    def _log_valid(self, loss: Tensor | float, **options: Any) -> None:
+        """The loss of the validation rows, and what the best epoch is chosen by."""
+        self.log("valid_loss", loss, **options)
+        self.log("choice", loss if self.alignment is None else loss + self.alignment.cost(), **options)
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         if self.balancer is not None:
@@ -132,11 +179,22 @@ class TrainingModule(lightning.LightningModule):
             self.balancer.state = checkpoint["balance"]
 
     def configure_optimizers(self) -> Any:
-        decayed = [p for p in self.parameters() if p.ndim > 1]
-        rest = [p for p in self.parameters() if p.ndim <= 1]  # norms and biases: decay only hurts them
+        rates: dict[int, float] = {}  # of pretrained weights, by parameter
+        for part in self.modules():
+            if isinstance(part, Pretrained | Generation) and part.learning_rate is not None:
+                rates |= {id(parameter): part.learning_rate for parameter in part.body.parameters()}
+        if self.alignment is not None:
+            rates |= {id(parameter): FASTER * self.options.learning_rate for parameter in self.alignment.parameters()}
+        sorts: dict[tuple[float, float], list[nn.Parameter]] = {}
+        for parameter in self.parameters():
+            if not parameter.requires_grad:
+                continue
+            rate = rates.get(id(parameter), self.options.learning_rate)
+            decay = self.options.weight_decay if parameter.ndim > 1 else 0.0  # it only hurts norms and biases
+            sorts.setdefault((rate, decay), []).append(parameter)
         groups = [
-            {"params": decayed, "weight_decay": self.options.weight_decay},
-            {"params": rest, "weight_decay": 0.0},
+            {"params": found, "lr": rate, "weight_decay": decay}
+            for (rate, decay), found in sorted(sorts.items(), key=lambda sort: -sort[0][1])
         ]
         optimiser = torch.optim.AdamW(groups, lr=self.options.learning_rate, fused=True)
         schedule = torch.optim.lr_scheduler.LambdaLR(optimiser, self._factor)
@@ -161,7 +219,7 @@ class TrainingModule(lightning.LightningModule):
 
     def _culprit(self, inputs: dict[str, Any]) -> str:
         """Which input, or its encoder, gave numbers that are not finite."""
-        for name, (values, _) in inputs.items():
+        for name, (values, *_) in inputs.items():
             if values.is_floating_point() and not torch.isfinite(values).all():
                 return f"input '{name}' holds values that are not finite"
         with torch.no_grad():

@@ -23,13 +23,13 @@ LARGE = 0.25  # of the rows: a group that is said, since what validates is then 
 
 
 def choose_sides(
-    table: Table, coder: TargetCoder, config: Config, loader: MediaLoader, warnings: list[str]
+    table: Table, coder: TargetCoder | None, config: Config, loader: MediaLoader, warnings: list[str]
 ) -> tuple[Table, Table]:
     """The rows to learn from and those to validate with.
 
     Args:
         table: all rows, each with a value of some target.
-        coder: of the first target, whose classes are to be on both sides.
+        coder: of the first target, whose classes are to be on both sides; None: there is no target.
         config: complete.
         loader: of media.
         warnings: what is to be said of the split is added.
@@ -37,7 +37,10 @@ def choose_sides(
     Raises:
         DataError: a column that can't be split by, or one group only.
     """
-    codes, mask = coder.encode(table.cells(coder.name))
+    if coder is None:
+        coder, codes, mask = TargetCoder("", "regression"), np.zeros(len(table)), np.ones(len(table), dtype=bool)
+    else:
+        codes, mask = coder.encode(table.cells(coder.name))
     groups = groups_of(table, config, loader, warnings)
     try:
         chosen = _validating(table, codes, mask, coder, config, groups, warnings)

@@ -17,7 +17,10 @@ from sensorium.data.targets import TargetCoder
 from sensorium.encoders.rows import present_rows
 from sensorium.model import MultimodalModel
 from sensorium.single import Single
+from sensorium.training.augment import kinds
+from sensorium.training.domain import DomainAlignment
 from sensorium.training.loop import train
+from sensorium.training.start import Start
 from sensorium.training.widen import Widened
 
 __all__ = ["keep_single"]
@@ -39,6 +42,8 @@ def keep_single(
     sampler: EpochSampler | None = None,
     say: Callable[[str], None] = lambda _: None,
     report: Callable[[dict[str, Any]], None] = lambda _: None,
+    start: Start | None = None,
+    alignment: DomainAlignment | None = None,
 ) -> None:
     """Train a network of `modality` alone and make it a part of `model`, with the share that the validation rows give.
 
@@ -54,18 +59,23 @@ def keep_single(
         widened: the wide part beside both networks.
         sampler: as for `train`.
         say, report: called with lines of text, and with numbers after each step.
+        start: a run whose weights are started from.
+        alignment: of the joint network's domains; the new one's own are aligned in the same way.
     """
     own = config.model_copy(update={"inputs": {modality: config.inputs[modality]}})
     torch.manual_seed(config.training.seed)
     network = build_model(own, {modality: rows.readers[modality]}, coders)
+    if start is not None and modality in start.run.model.modalities:
+        start.apply(network)
     weights = {name: target.weight for name, target in config.targets.items()}
-    kinds = {modality: rows.readers[modality].modality}
     started, options = time.monotonic(), config.training
     if seconds is not None:
         options = options.model_copy(update={"time_limit": seconds})
+    only = rows.only(modality)
     train(
-        network, rows.only(modality), valid.only(modality), options, folder, kinds, weights, started, report, resume,
+        network, only, valid.only(modality), options, folder, kinds(only.readers), weights, started, report, resume,
         sampler, widened=widened,
+        alignment=None if alignment is None else alignment.only(modality, network.fusion.width),
     )  # fmt: skip
     single = Single(network)
     _share(single, model, valid, coders, max(config.training.batch_size, 32), widened)

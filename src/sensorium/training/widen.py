@@ -19,7 +19,7 @@ from sensorium.encoders.features import Input
 from sensorium.encoders.rows import present_rows
 from sensorium.model import MultimodalModel
 
-__all__ = ["Beside", "Jury", "Stance", "Widened", "fit_wide", "join"]
+__all__ = ["DEEP", "Beside", "Jury", "Stance", "Widened", "fit_wide", "join"]
 
 FEWEST = 30  # rows; with fewer there is nothing to stack
 MOST_OUTPUTS = 300  # classes or labels; of more, the models take minutes
@@ -50,8 +50,8 @@ class Beside:
     """What a wide part says of a table's rows, none of which it learned from: a network beside it learns the rest.
 
     Args:
-        modalities: the inputs, in order.
-        said: by target, what each input adds to each row's logits (N, M, K), and what is added besides (N, K).
+        modalities: the input of each group of features, in order.
+        said: by target, what each group adds to each row's logits (N, M, K), and what is added besides (N, K).
     """
 
     def __init__(self, modalities: Sequence[str], said: Mapping[str, tuple[np.ndarray, np.ndarray]]):
@@ -154,7 +154,7 @@ def fit_wide(rows: Rows, valid: Rows, coders: Mapping[str, TargetCoder], seconds
     fitted = [name for name, places in chosen.items() if len(places) >= FEWEST and coders[name].outputs <= MOST_OUTPUTS]
     if not fitted:
         return None
-    wide = Wide(rows.readers, fitted)
+    wide = Wide(rows.readers, fitted, tuple(rows.known))
     wide.features.fit(rows, np.unique(np.concatenate([chosen[name] for name in fitted])))
     features, others = (wide.features.matrix(part, np.arange(len(part))) for part in (rows, valid))
     train_said, valid_said, told = {}, {}, []
@@ -168,7 +168,7 @@ def fit_wide(rows: Rows, valid: Rows, coders: Mapping[str, TargetCoder], seconds
         train_said[name] = parts, bias
         told.append(1 - stack.loss / stack.loss_of_frequencies)
         valid_said[name] = added(others, stack.weight), np.tile(stack.bias, (len(valid), 1))
-    names = list(rows.readers)
+    names = list(wide.features.source.values())
     tasks = {name: coder.task for name, coder in coders.items()}
     return Widened(
         wide.eval(),

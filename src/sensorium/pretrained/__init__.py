@@ -1,0 +1,1 @@
+"""Encoders that others have trained: where they come from, what they read, and their weights."""

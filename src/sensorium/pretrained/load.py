@@ -1,0 +1,152 @@
+"""A source to its network, with weights or without."""
+
+import inspect
+from typing import Any
+
+from safetensors import SafetensorError
+from torch import nn
+
+from sensorium.errors import ConfigError
+from sensorium.pretrained.bodies import Body, make_body
+from sensorium.pretrained.library import first_line, plain_config, quiet, read_tokenizer, transformers_for
+from sensorium.pretrained.lora import add_lora
+from sensorium.pretrained.source import Source, find_source
+
+__all__ = ["body_of", "load_body", "tokenizer_of"]
+
+TOWERS = {
+    ("clip", "text"): "CLIPTextModel", ("clip", "image"): "CLIPVisionModel", ("siglip", "text"): "SiglipTextModel",
+    ("siglip", "image"): "SiglipVisionModel", ("clap", "audio"): "ClapAudioModel", ("xclip", "video"): "XCLIPVisionModel",
+}  # fmt: skip
+# Of these, the tower's weights have other names than the tower alone looks for.
+WHOLE = {"clap": ("ClapModel", "audio_model"), "xclip": ("XCLIPModel", "vision_model")}
+SPECTRA = {"audio-spectrogram-transformer", "clap", "whisper"}
+SPARE = ("pooler", "lm_head", "mask_token", "masked_spec_embed", "position_ids")  # weights that may be missing
+
+
+def load_body(source: Source) -> Body:
+    """The network of a source; with its weights where it has a folder, else as the configuration makes it.
+
+    Raises:
+        ConfigError: transformers is not installed, or the weights don't fit the configuration.
+    """
+    if source.kind == "efficientnet-lite":
+        from sensorium.pretrained.efficientnet_lite import EfficientNetLite, lite_weights
+
+        network: nn.Module = EfficientNetLite()
+        if source.folder is not None:
+            network.load_state_dict(lite_weights(source.folder), strict=False)  # batch counts are not in it
+        return make_body(network, source)
+    transformers = transformers_for(f"model '{source.name}'")
+    with quiet():
+        config, cls = _kind(transformers, source)
+        if source.folder is None:
+            network = cls._from_config(config, **_spare(cls))
+        elif source.kind in WHOLE:
+            name, tower = WHOLE[source.kind]
+            whole = transformers.AutoConfig.for_model(**source.config)
+            network = getattr(_with_weights(getattr(transformers, name), whole, source), tower)
+        else:
+            network = _with_weights(cls, config, source)
+        extractor = _extractor(transformers, source) if source.kind in SPECTRA else None
+    if source.kind == "whisper":
+        network = network.encoder
+    return make_body(network, source, extractor)
+
+
+def body_of(options: Any, modality: str, source: Source | None) -> Body:
+    """The pretrained network that an encoder's options ask for; of a run's source, as it is after training.
+
+    Args:
+        options: a `sensorium.config.encoders.Pretrained`.
+        modality: of the input.
+        source: of a run, whose weights are loaded later; None: the model is found, with its weights.
+
+    Raises:
+        ConfigError: no such model, or it can't do what the options say.
+    """
+    if source is not None:
+        return load_body(source)
+    body = load_body(find_source(options.model, modality))
+    if options.train == "lora":
+        add_lora(body.network, options.rank, options.alpha, options.dropout, options.model)
+    if options.checkpointing and options.train != "frozen":
+        body.keep_less()
+    return body
+
+
+def tokenizer_of(model: str) -> tuple[str, int]:
+    """A text model's tokenizer as JSON of the library tokenizers, and the most tokens the model reads.
+
+    Raises:
+        ConfigError: there is none, or it names no padding token.
+    """
+    source = find_source(model, "text")
+    tokenizer = read_tokenizer(source.folder, source.name)
+    if tokenizer.pad_token_id is None:
+        raise ConfigError(
+            f"model '{source.name}': its tokenizer names no padding token, so texts of several lengths can't be a batch. "
+            'Set "pad_token" in its tokenizer_config.json.'
+        )
+    config, _ = _kind(transformers_for(f"model '{source.name}'"), source)
+    positions = getattr(config, "max_position_embeddings", None) or 512
+    if source.kind in {"roberta", "camembert", "xlm-roberta", "mpnet"}:
+        positions -= 2  # theirs start after the padding's
+    return tokenizer.backend_tokenizer.to_str(), min(positions, source.longest or positions)
+
+
+def _kind(transformers: Any, source: Source) -> tuple[Any, Any]:
+    """The configuration and the class of the part of a model that reads the source's modality."""
+    given = {key: value for key, value in plain_config(source.config).items() if key != "quantization_config"}
+    config = transformers.AutoConfig.for_model(**given)
+    if (name := TOWERS.get((source.kind, source.modality))) is not None:
+        cls = getattr(transformers, name)
+        part = (
+            "text_config"
+            if source.modality == "text"
+            else "audio_config"
+            if source.modality == "audio"
+            else "vision_config"
+        )
+        return getattr(config, part, config), cls
+    return config, transformers.AutoModel._model_mapping[type(config)]
+
+
+def _with_weights(cls: Any, config: Any, source: Source) -> nn.Module:
+    try:
+        network, found = cls.from_pretrained(
+            source.folder,
+            config=config,
+            local_files_only=True,
+            use_safetensors=True,
+            trust_remote_code=False,
+            output_loading_info=True,
+            dtype="float32",
+            **_spare(cls),
+        )
+    except (OSError, ValueError, RuntimeError, KeyError, SafetensorError) as error:
+        raise ConfigError(f"model '{source.name}': its weights can't be read ({first_line(error)}).") from error
+    missing = sorted(name for name in found["missing_keys"] if not any(word in name for word in SPARE))
+    if missing:
+        raise ConfigError(
+            f"model '{source.name}': its files lack {len(missing)} of the weights, such as {missing[0]}; "
+            "they are of another model than its config.json says."
+        )
+    return network
+
+
+def _spare(cls: Any) -> dict[str, bool]:
+    """Leaves out a layer that only the training of the model's makers used."""
+    return {"add_pooling_layer": False} if "add_pooling_layer" in inspect.signature(cls.__init__).parameters else {}
+
+
+def _extractor(transformers: Any, source: Source) -> Any:
+    name = {"whisper": "WhisperFeatureExtractor", "clap": "ClapFeatureExtractor"}.get(
+        source.kind, "ASTFeatureExtractor"
+    )
+    given = {
+        key: value for key, value in source.processing.items() if not key.endswith("_type") and key != "processor_class"
+    }
+    if source.kind == "clap":
+        given["truncation"] = "rand_trunc" if given.get("truncation") is None else given["truncation"]
+    return getattr(transformers, name)(**given)

@@ -1,0 +1,1 @@
+"""Learning from rows without labels: inputs of one row are brought together, and hidden ones rebuilt."""

@@ -1,0 +1,156 @@
+"""A fit that starts from what another run has learned."""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from torch import Tensor, nn
+
+from sensorium.config import Config
+from sensorium.data.batches import Reader
+from sensorium.data.media_readers import MediaReader
+from sensorium.data.table import Table
+from sensorium.encoders.bag import Bag
+from sensorium.errors import ConfigError
+from sensorium.model import MultimodalModel
+
+__all__ = ["Start"]
+
+
+class Start:
+    """Encoders, and the fusion where it is the same, with the weights of a run, and the readers that go with them.
+
+    Args:
+        run: a `Predictor`, pretrained or fitted.
+        name: what messages call it.
+    """
+
+    def __init__(self, run: Any, name: str):
+        self.run, self.name = run, name
+
+    def inputs(self) -> dict[str, dict[str, Any]]:
+        """The run's inputs, as they are written in a configuration."""
+        return {
+            name: given.model_dump(mode="json", exclude_none=True) for name, given in self.run.config.inputs.items()
+        }
+
+    def over(self, given: Mapping[str, Any]) -> dict[str, Any]:
+        """A configuration as it is written, with the run's fusion where it names none."""
+        return {"fusion": self.run.config.fusion.model_dump(mode="json"), **given}
+
+    def modalities(self, table: Table) -> dict[str, str]:
+        """What the run's columns are, of those that the table has."""
+        read = {column for reader in self.run.readers.values() for column in reader.columns}
+        schema = self.run.schema.columns
+        return {column: schema[column].modality for column in table.columns if column in read}
+
+    def taken(self, config: Config) -> list[str]:
+        """The inputs of a configuration that the run has, too.
+
+        Raises:
+            ConfigError: none, or one of another modality or of other columns.
+        """
+        found = [name for name in config.inputs if name in self.run.config.inputs]
+        for name in found:
+            here, there = config.inputs[name], self.run.config.inputs[name]
+            if here.modality != there.modality:
+                raise ConfigError(
+                    f"inputs.{name}.modality: must be {there.modality}, as in {self.name}; got {here.modality}. "
+                    "Read the column under another name to start it anew."
+                )
+            ours, theirs = (getattr(given, "columns", None) or [given.column or name] for given in (here, there))
+            if list(ours) != list(theirs):
+                raise ConfigError(
+                    f"inputs.{name} must read {', '.join(theirs)}, as in {self.name}; got {', '.join(ours)}. "
+                    "Take another name for the input to start it anew."
+                )
+        if not found:
+            raise ConfigError(
+                f"{self.name} can't be started from: it reads {', '.join(self.run.config.inputs)}, "
+                f"and here the inputs are {', '.join(config.inputs)}."
+            )
+        return found
+
+    def readers(self, readers: Mapping[str, Reader], config: Config) -> dict[str, Reader]:
+        """Those of the run, already fitted, in the place of new ones; media are read as `config` says.
+
+        Raises:
+            ConfigError: an option says other than what a reader has learned.
+        """
+        found = {}
+        for name in self.taken(config):
+            if isinstance(readers[name], MediaReader):
+                continue
+            found[name] = self.run.readers[name]
+            for option in ("vocabulary", "max_tokens"):
+                written = getattr(config.inputs[name], option, None)
+                learned = getattr(found[name], option, None)
+                if written is not None and learned is not None and written != learned:
+                    usual = getattr(self.run.config.inputs[name], option)
+                    if written != usual:  # what was asked for there, and came to fewer
+                        raise ConfigError(
+                            f"inputs.{name}.{option}: must be {learned}, as {self.name} has learned it; got {written}. "
+                            "Leave it out."
+                        )
+        return found
+
+    def apply(self, model: MultimodalModel, say: Callable[[str], None] = lambda _: None) -> dict[str, list[str]]:
+        """Put the run's weights into a new model, and say which.
+
+        Returns:
+            names of the parts that are taken, new, and left: inputs, and fusion.
+
+        Raises:
+            ConfigError: an encoder of other sizes.
+        """
+        theirs = self.run.model
+        taken = [name for name in model.modalities if name in theirs.modalities]
+        for name in taken:
+            place, other = model.modalities.index(name), theirs.modalities.index(name)
+            self._copy(name, model.encoder(name), theirs.encoder(name))
+            self._copy(name, model.projections[f"m{place}"], theirs.projections[f"m{other}"])
+        same = model.modalities == theirs.modalities and _differ(model.fusion, theirs.fusion) is None
+        if same:
+            _take(model.fusion, theirs.fusion)
+        told = {
+            "taken": [f"'{name}'" for name in taken] + ["the fusion"] * same,
+            "new": [f"'{name}'" for name in model.modalities if name not in taken] + ["the fusion"] * (not same),
+            "left": [f"'{name}'" for name in theirs.modalities if name not in taken],
+        }
+        line = f"taken from {self.name}: {', '.join(told['taken'])}."
+        for key, words in (("new", "New"), ("left", "Not used")):
+            line += f" {words}: {', '.join(told[key])}." if told[key] else ""
+        say(line)
+        return {key: [name.removeprefix("the ").strip("'") for name in names] for key, names in told.items()}
+
+    def _copy(self, name: str, here: nn.Module, there: nn.Module) -> None:
+        here, there = (part.encoder if isinstance(part, Bag) else part for part in (here, there))
+        if (fault := _differ(here, there)) is not None:
+            given = self.run.config.inputs[name].encoder.model_dump(mode="json")
+            raise ConfigError(
+                f"inputs.{name}: the encoder does not fit that of {self.name}: {fault}. Leave out what is written of it "
+                f"and of fusion.width to take the run's ({given}), or read the column under another name to start it anew."
+            )
+        _take(here, there)
+
+
+def _weights(module: nn.Module) -> dict[str, Tensor]:
+    """A module's weights by name, without adapters, which start as nothing over the weights that they adapt."""
+    return {key.replace(".base_layer.", "."): w for key, w in module.state_dict().items() if ".lora_" not in key}
+
+
+def _take(here: nn.Module, there: nn.Module) -> None:
+    theirs = _weights(there)
+    for key, weight in _weights(here).items():
+        weight.copy_(theirs[key])
+
+
+def _differ(here: nn.Module, there: nn.Module) -> str | None:
+    """The first weight that one of two modules has alone or in another shape, in words; None where there is none."""
+    if type(here) is not type(there):
+        return f"it is {type(here).__name__} here and {type(there).__name__} there"
+    ours, theirs = _weights(here), _weights(there)
+    for key in dict.fromkeys([*ours, *theirs]):
+        shapes = [str(tuple(state[key].shape)) if key in state else "missing" for state in (ours, theirs)]
+        if shapes[0] != shapes[1]:
+            return f"{key} is {shapes[0]} here and {shapes[1]} there"
+    return None
