@@ -133,7 +133,7 @@ def test_a_row_alone_is_the_row_in_the_batch(fusion):
     model, inputs = build(fusion(16)).eval(), batch()
     together = model(inputs)
     for i in range(B):
-        alone = model({name: Input(v[i : i + 1], m[i : i + 1]) for name, (v, m) in inputs.items()})
+        alone = model({name: Input(v[i : i + 1], m[i : i + 1]) for name, (v, m, _) in inputs.items()})
         for target in model.targets:
             torch.testing.assert_close(alone[target][0], together[target][i], rtol=1e-4, atol=1e-5)
 

@@ -56,7 +56,7 @@ CASES = [
     ),
     (
         lambda: encoders.add("image", "cnn", encoders.ImageViT),
-        "encoder 'cnn' of modality 'image' must have a new name; got that of ImageCNN. Taken: cnn, flat_cnn, resnet, vit.",
+        "encoder 'cnn' of modality 'image' must have a new name; got that of ImageCNN. Taken: cnn, flat_cnn, pretrained, resnet, vit.",
     ),
 ]
 

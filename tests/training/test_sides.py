@@ -167,7 +167,7 @@ def test_columns_that_rows_are_split_by_are_no_inputs_unless_named(rows):
         ({"by": "label"}, r"^split.by: column 'label' is a target; rows can't be split by the answer.$"),
         ({"time": "day", "folds": 3}, r"^split.time can't go with split.folds: folds learn from later rows"),
         ({"duplicates": "some"}, r"^split.duplicates: unknown value 'some'. There are: bytes, near, none.$"),
-        ({"folds": 1}, r"^split.folds: must be greater than or equal to 2; got 1.$"),
+        ({"folds": 1}, r"^split.folds: must be greater than or equal to 2, or each; got 1.$"),
         ({"bye": "patient"}, r"^split.bye: unknown key. Did you mean 'by'\?"),
     ],
 )
