@@ -31,6 +31,7 @@ from sensorium.model import MultimodalModel
 
 __all__ = ["Predictor", "fit", "load", "plan", "pretrain"]
 
+FITTED = ("size", "frames", "sample_rate", "seconds")  # options of an input that depend on its encoder
 Say = Callable[[str], None]
 
 
@@ -61,7 +62,8 @@ def plan(
     given = _plain(config)
     parse_config({**given, "inputs": {}})  # mistakes outside the inputs, before anything is looked at
     for setting in settings:
-        if setting.startswith(("split.", "domain")):  # which columns become inputs depends on it
+        # Which columns become inputs, and with which encoders, depends on it.
+        if setting.startswith(("split.", "domain", "training.pretrained")):
             given = copy.deepcopy(given)
             set_value(given, setting)
     known: dict[str, dict[str, Any]] = {}
@@ -72,8 +74,16 @@ def plan(
     schema = guess_schema(table, modalities, ignore)
     names = ([target] if isinstance(target, str) else list(target or [])) if targets else None
     data = complete(given, schema, table, names, known)
+    written = copy.deepcopy(given.get("inputs") or {})
     for setting in settings:
         set_value(data, setting)
+        if setting.startswith("inputs."):
+            set_value(written, setting.removeprefix("inputs."))
+    for name, options in data["inputs"].items():  # sizes that suited another encoder are found anew
+        own = written.get(name)
+        if isinstance(own, dict) and isinstance(options, dict) and "encoder" in own:
+            for key in [key for key in FITTED if key in options and key not in own]:
+                del options[key]
     config = parse_config(complete(data, schema, table, names, known))
     return config, schema
 

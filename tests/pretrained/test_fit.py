@@ -13,7 +13,9 @@ import tiny
 import torch
 
 import sensorium as sm
+from sensorium.data.table import read_table
 from sensorium.errors import ConfigError
+from sensorium.predictor import plan
 
 QUICK = {"epochs": 2, "wide": False, "probes": False, "threads": 1}
 
@@ -23,13 +25,20 @@ def table(rows=40):
     words = np.array(["red circle", "blue square"])
     kind = random.integers(0, 2, rows)
     pictures = [np.full((16, 16, 3), 220 if k else 30, np.uint8) for k in kind]
-    return {"note": [f"{words[k]} {i}" for i, k in enumerate(kind)], "photo": pictures, "kind": np.where(kind, "square", "circle").tolist()}
+    return {
+        "note": [f"{words[k]} {i}" for i, k in enumerate(kind)],
+        "photo": pictures,
+        "kind": np.where(kind, "square", "circle").tolist(),
+    }
 
 
 def config(folder, train, modality="text"):
     column = {"text": "note", "image": "photo"}[modality]
     inputs = {column: {"modality": modality, "encoder": {"type": "pretrained", "model": str(folder), "train": train}}}
-    other = {"photo": {"encoder": {"type": "cnn", "channels": [4, 8]}}, "note": {"modality": "text", "encoder": {"type": "bag"}}}
+    other = {
+        "photo": {"encoder": {"type": "cnn", "channels": [4, 8]}},
+        "note": {"modality": "text", "encoder": {"type": "bag"}},
+    }
     return {"inputs": {**other, **inputs}, "balance": {"method": "none"}, "fusion": {"type": "gated", "width": 16}}
 
 
@@ -106,9 +115,19 @@ def test_a_vocabulary_is_not_chosen_and_texts_are_cut_where_the_model_ends(tmp_p
     tiny.save("bert", tmp_path)
     encoder = {"type": "pretrained", "model": str(tmp_path)}
     with pytest.raises(ConfigError, match=r"inputs.note.vocabulary: must be left out"):
-        sm.fit(table(), "kind", config={"inputs": {"note": {"modality": "text", "encoder": encoder, "vocabulary": 300}}}, **QUICK)
+        sm.fit(
+            table(),
+            "kind",
+            config={"inputs": {"note": {"modality": "text", "encoder": encoder, "vocabulary": 300}}},
+            **QUICK,
+        )
     with pytest.raises(ConfigError, match=r"inputs.note.max_tokens: must be at most 40"):
-        sm.fit(table(), "kind", config={"inputs": {"note": {"modality": "text", "encoder": encoder, "max_tokens": 41}}}, **QUICK)
+        sm.fit(
+            table(),
+            "kind",
+            config={"inputs": {"note": {"modality": "text", "encoder": encoder, "max_tokens": 41}}},
+            **QUICK,
+        )
     long = {"note": ["red " * 60, "blue " * 60] * 20, "kind": ["a", "b"] * 20}
     predictor = sm.fit(long, "kind", config={"inputs": {"note": {"modality": "text", "encoder": encoder}}}, **QUICK)
     reader = predictor.readers["note"]
@@ -131,3 +150,23 @@ def test_pretrained_asks_for_auto_everywhere(monkeypatch, tmp_path):
     predictor = sm.fit(table(), "kind", pretrained=True, modalities={"note": "text"}, **QUICK)
     assert predictor.config.inputs["note"].encoder.model == str(tmp_path)
     assert predictor.config.inputs["photo"].encoder.type == "cnn"
+
+
+def test_an_encoder_set_on_the_command_line_gets_its_own_sizes(tmp_path):
+    tiny.save("vit", tmp_path)
+    rows = read_table(table())
+    chosen, _ = plan(rows, "kind", settings=[f"inputs.photo.encoder={{type: pretrained, model: {tmp_path}}}"])
+    assert chosen.inputs["photo"].size == (32, 32)
+    kept, _ = plan(
+        rows, "kind", settings=["inputs.photo.size=48", f"inputs.photo.encoder={{type: pretrained, model: {tmp_path}}}"]
+    )
+    assert kept.inputs["photo"].size == 48
+
+
+def test_pretrained_is_asked_for_on_the_command_line(monkeypatch, tmp_path):
+    tiny.save("bert", tmp_path)
+    monkeypatch.setattr(
+        "sensorium.pretrained.choose.suited", lambda modality, cells: str(tmp_path) if modality == "text" else None
+    )
+    chosen, _ = plan(read_table(table()), "kind", settings=["training.pretrained=true"], modalities={"note": "text"})
+    assert chosen.inputs["note"].encoder.model == str(tmp_path)
