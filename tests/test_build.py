@@ -9,7 +9,8 @@ import pytest
 import torch
 
 from sensorium import encoders, fusion, heads
-from sensorium.build import build_model, build_readers, complete, restore_readers
+from sensorium.build import build_model, build_readers, restore_readers
+from sensorium.completion import complete
 from sensorium.config import parse_config
 from sensorium.data.batches import Rows
 from sensorium.data.schema import Column, Schema

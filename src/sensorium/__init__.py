@@ -25,9 +25,9 @@ _HOMES = {
     "Predictor": "sensorium.predictor",
     "SensoriumError": "sensorium.errors",
     "compare": "sensorium.comparison.compare",
-    "fit": "sensorium.predictor",
+    "fit": "sensorium.fitting",
     "load": "sensorium.predictor",
-    "pretrain": "sensorium.predictor",
+    "pretrain": "sensorium.fitting",
 }
 
 

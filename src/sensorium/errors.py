@@ -1,9 +1,10 @@
 """What a user can get wrong. Every message names what, where, what must hold, what came, and what to do."""
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from typing import Any
 
-__all__ = ["ConfigError", "DataError", "MediaError", "SensoriumError", "TrainingError", "did_you_mean"]
+__all__ = ["ConfigError", "DataError", "MediaError", "SensoriumError", "TrainingError", "did_you_mean", "within"]
 
 
 class SensoriumError(ValueError):
@@ -37,3 +38,11 @@ def did_you_mean(name: str, known: Iterable[str]) -> str:
     near = difflib.get_close_matches(name, names, n=1)
     guess = f"Did you mean '{near[0]}'? " if near else ""
     return f"{guess}There are: {', '.join(names) or 'none'}."
+
+
+def within(path: str, function: Callable[..., Any], *args: Any) -> Any:
+    """What a function that knows no configuration gives; its errors with the option's path."""
+    try:
+        return function(*args)
+    except ConfigError as error:
+        raise ConfigError(f"{path}: {error}") from error

@@ -6,6 +6,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from sensorium.encoders.bag import of_item
 from sensorium.encoders.features import Features, Input
 from sensorium.encoders.rows import encode_present
 from sensorium.errors import ConfigError, did_you_mean
@@ -114,7 +115,7 @@ class MultimodalModel(nn.Module):
     @property
     def sources(self) -> dict[str, Any]:
         """Where the pretrained encoders come from, by modality: see `sensorium.pretrained.source.Source`."""
-        inner = {name: getattr(self.encoder(name), "encoder", self.encoder(name)) for name in self.modalities}
+        inner = {name: of_item(self.encoder(name)) for name in self.modalities}
         return {name: encoder.body.source for name, encoder in inner.items() if hasattr(encoder, "body")}
 
     @property

@@ -1,9 +1,6 @@
-"""The front door: fit, pretrain, predict, evaluate, save, load."""
+"""A trained model that answers rows: predict, evaluate, save, load."""
 
-import copy
 import os
-import shutil
-import tempfile
 from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -12,12 +9,12 @@ import numpy as np
 import pandas as pd
 import torch
 
-from sensorium.build import build_loader, complete
-from sensorium.config import SHORT, Config, parse_config, read_config, set_value
+from sensorium.build import build_loader
+from sensorium.config import Config
 from sensorium.data.batches import Reader, Rows
 from sensorium.data.cells import is_missing
 from sensorium.data.problems import Problems
-from sensorium.data.schema import Schema, guess_schema
+from sensorium.data.schema import Schema
 from sensorium.data.table import Table, read_table
 from sensorium.data.targets import TargetCoder, number
 from sensorium.errors import ConfigError, DataError, did_you_mean
@@ -29,230 +26,9 @@ from sensorium.export.run_folder import read_run, write_run
 from sensorium.heads.decoding import Sampling
 from sensorium.model import MultimodalModel
 
-__all__ = ["Predictor", "fit", "load", "plan", "pretrain"]
+__all__ = ["Predictor", "Say", "load"]
 
-FITTED = ("size", "frames", "sample_rate", "seconds")  # options of an input that depend on its encoder
 Say = Callable[[str], None]
-
-
-def plan(
-    table: Table,
-    target: str | Sequence[str] | None = None,
-    config: str | os.PathLike[str] | Mapping[str, Any] | None = None,
-    settings: Sequence[str] = (),
-    ignore: Sequence[str] = (),
-    modalities: Mapping[str, str] | None = None,
-    targets: bool = True,
-    start: Any = None,
-) -> tuple[Config, Schema]:
-    """The whole configuration for a table, and its schema: nothing is decoded or trained.
-
-    Args:
-        table: the training rows.
-        target: one column or several; the configuration's targets where left out.
-        config: a YAML file or a dict; what it leaves out is filled in from the table.
-        settings: `key.path=value`, over everything else.
-        ignore, modalities: for `guess_schema`.
-        targets: False: there is to be none.
-        start: a `sensorium.training.start.Start`, whose inputs and fusion are taken where nothing else is written.
-
-    Raises:
-        ConfigError: with every mistake there is.
-    """
-    given = _plain(config)
-    parse_config({**given, "inputs": {}})  # mistakes outside the inputs, before anything is looked at
-    for setting in settings:
-        # Which columns become inputs, and with which encoders, depends on it.
-        if setting.startswith(("split.", "domain", "training.pretrained")):
-            given = copy.deepcopy(given)
-            set_value(given, setting)
-    known: dict[str, dict[str, Any]] = {}
-    if start is not None:
-        given, known = start.over(given), start.inputs()
-        seen = {column: kind for column, kind in start.modalities(table).items() if column not in ignore}
-        modalities = {**seen, **(modalities or {})}
-    schema = guess_schema(table, modalities, ignore)
-    names = ([target] if isinstance(target, str) else list(target or [])) if targets else None
-    data = complete(given, schema, table, names, known)
-    written = copy.deepcopy(given.get("inputs") or {})
-    for setting in settings:
-        set_value(data, setting)
-        if setting.startswith("inputs."):
-            set_value(written, setting.removeprefix("inputs."))
-    for name, options in data["inputs"].items():  # sizes that suited another encoder are found anew
-        own = written.get(name)
-        if isinstance(own, dict) and isinstance(options, dict) and "encoder" in own:
-            for key in [key for key in FITTED if key in options and key not in own]:
-                del options[key]
-    config = parse_config(complete(data, schema, table, names, known))
-    return config, schema
-
-
-def _plain(config: str | os.PathLike[str] | Mapping[str, Any] | None) -> dict[str, Any]:
-    """A configuration as it is given, as a dict."""
-    return {} if config is None else dict(config) if isinstance(config, Mapping) else read_config(config)
-
-
-def _over(
-    config: str | os.PathLike[str] | Mapping[str, Any] | None, sections: Mapping[str, Mapping[str, Any]]
-) -> dict[str, Any]:
-    """The same with options of sections set over it."""
-    given = _plain(config)
-    for key, options in sections.items():
-        had = given.get(key) or {}
-        if isinstance(had, str) and key in SHORT:
-            had = {SHORT[key]: had}
-        if options and isinstance(had, Mapping):  # else `plan` refuses it
-            given[key] = {**had, **options}
-    return given
-
-
-def fit(
-    table: Any,
-    target: str | Sequence[str] | None = None,
-    *,
-    valid: Any = None,
-    out: str | os.PathLike[str] | None = None,
-    config: str | os.PathLike[str] | Mapping[str, Any] | None = None,
-    settings: Sequence[str] = (),
-    ignore: Sequence[str] = (),
-    modalities: Mapping[str, str] | None = None,
-    media_root: str | os.PathLike[str] | None = None,
-    resume: bool = False,
-    split: Mapping[str, Any] | None = None,
-    folds: int | str | None = None,
-    domain: str | Mapping[str, Any] | None = None,
-    unlabelled: Any = None,
-    start: "str | os.PathLike[str] | Predictor | None" = None,
-    say: Say = lambda _: None,
-    report: Callable[[dict[str, Any]], None] = lambda _: None,
-    **training: Any,
-) -> "Predictor":
-    """Learn to answer `target` from everything else in a table.
-
-    Args:
-        table: anything `read_table` takes.
-        target: the column, or several.
-        valid: rows to choose the best epoch by; a part of `table` where left out.
-        out: the run folder; None keeps the run in memory (see `Predictor.save`).
-        config, settings, ignore, modalities: see `plan`.
-        media_root: where relative paths start; the table's folder where left out.
-        resume: go on where the run in `out` stopped; with nothing there yet, start. A finished run is returned as it is.
-        split: options of the section `split`, such as {"by": "patient"}: which rows validate.
-        folds: besides, train that many models, each of which answers the rows that it was kept from: see
-            `Predictor.out_of_fold` and `Predictor.metrics["folds"]`. The predictor learns from all rows, as without.
-            "each": one for each value of split's `by`, which it is kept from.
-        domain: a column, or options of the section `domain`: what is fused is to tell little of it, see docs/domains.md.
-        unlabelled: rows whose targets are not looked at, for that alignment alone. Rows of `table` without a target are
-            taken for it, too.
-        start: a run, of `pretrain` or of a fit, whose encoders are started from, with what its readers have learned, and
-            whose fusion, where the inputs are the same. Inputs that it lacks are new; those that the table lacks are left.
-        say, report: called with lines of text, and with numbers after each step.
-        training: options of the section `training`, such as epochs=5, seed=1.
-
-    Raises:
-        SensoriumError: whatever is wrong with the table, the options or the media, before or while training.
-    """
-    from sensorium.training.fit import run_fit  # here: Lightning is loaded for training alone
-    from sensorium.training.folds import run_folds
-    from sensorium.training.start import Start
-
-    rows = read_table(table, media_root)
-    begin = None
-    if start is not None:
-        begin = Start(start, "the run") if isinstance(start, Predictor) else Start(load(start), str(start))
-    more = {"training": training, "split": {**(split or {}), **({} if folds is None else {"folds": folds})}}
-    more["domain"] = {"column": domain} if isinstance(domain, str) else domain or {}
-    chosen, schema = plan(rows, target, _over(config, more), settings, ignore, modalities, start=begin)
-    valid = None if valid is None else read_table(valid, media_root)
-    beside = None if unlabelled is None else read_table(unlabelled, media_root)
-    if beside is not None and chosen.domain.column is None:
-        raise ConfigError(
-            "rows without labels are for the alignment of domains alone, and no column names a row's domain. "
-            "Give domain=COLUMN (--domain), or pretrain with them."
-        )
-    if valid is not None and chosen.split.folds is not None:
-        raise ConfigError("folds can't go with rows to validate with: each fold is answered by the other folds' model.")
-
-    def learn(folder: Path, resume: bool) -> Predictor:
-        if chosen.split.folds is None:
-            return Predictor(
-                chosen, schema, *run_fit(rows, valid, chosen, schema, folder, resume, say, report, begin, beside)
-            )
-        return Predictor(
-            chosen, schema, *run_folds(rows, chosen, schema, folder, resume, say, report, Predictor, begin, beside)
-        )
-
-    return _into(out, resume, say, learn)
-
-
-def pretrain(
-    table: Any,
-    *,
-    valid: Any = None,
-    out: str | os.PathLike[str] | None = None,
-    config: str | os.PathLike[str] | Mapping[str, Any] | None = None,
-    settings: Sequence[str] = (),
-    ignore: Sequence[str] = (),
-    modalities: Mapping[str, str] | None = None,
-    media_root: str | os.PathLike[str] | None = None,
-    resume: bool = False,
-    split: Mapping[str, Any] | None = None,
-    say: Say = lambda _: None,
-    report: Callable[[dict[str, Any]], None] = lambda _: None,
-    **training: Any,
-) -> "Predictor":
-    """Learn from rows without labels: to bring together what belongs to one row, and to rebuild what is hidden.
-
-    What it returns answers nothing yet; `fit(..., start=it)` does, and `Predictor.anomaly` says how strange rows are.
-
-    Args:
-        table: anything `read_table` takes.
-        ignore: columns to leave out, such as a target that is not to be known; targets of the configuration are, too.
-        valid, out, config, settings, modalities, media_root, resume, split, say, report, training: as for `fit`; what is
-            learned is the section `pretraining`.
-
-    Raises:
-        SensoriumError: whatever is wrong with the table, the options or the media, before or while training.
-    """
-    from sensorium.pretraining.run import possible, run_pretraining  # here: Lightning is loaded for training alone
-
-    rows = read_table(table, media_root)
-    given = _over(config, {"training": training, "split": split or {}})
-    chosen, schema = plan(rows, None, given, settings, ignore, modalities, targets=False)
-    chosen = possible(chosen, rows, say)
-    valid = None if valid is None else read_table(valid, media_root)
-
-    def learn(folder: Path, resume: bool) -> Predictor:
-        return Predictor(chosen, schema, *run_pretraining(rows, valid, chosen, schema, folder, resume, say, report))
-
-    return _into(out, resume, say, learn)
-
-
-def _into(
-    out: str | os.PathLike[str] | None, resume: bool, say: Say, learn: "Callable[[Path, bool], Predictor]"
-) -> "Predictor":
-    """What `learn` (the folder for checkpoints, whether to go on from them) makes, saved to `out` where it is given.
-
-    Raises:
-        ConfigError: there is a run already, which is not to be resumed.
-    """
-    if out is not None:
-        folder = Path(out)
-        if (folder / "run.json").exists():
-            if resume:
-                say(f"{folder} is finished; nothing is changed.")
-                return load(folder)
-            raise ConfigError(
-                f"{folder} already holds a run. Take another --out, or delete it; --resume keeps it as it is."
-            )
-        checkpoints = folder / "checkpoints"
-        predictor = learn(checkpoints, resume)
-        predictor.save(folder)
-        shutil.rmtree(checkpoints)
-        return predictor
-    with tempfile.TemporaryDirectory() as folder:
-        return learn(Path(folder), False)
 
 
 def load(folder: str | os.PathLike[str]) -> "Predictor":

@@ -302,7 +302,7 @@ def test_a_fit_of_domains_each_kept_out_once(sensorium, tmp_path):
 
 def test_a_fit_shows_the_fused_score_beside_all_it_is_compared_with(sensorium, tmp_path, monkeypatch):
     with_time = partial(compare_alone, budget=1e6)  # on a busy machine some of it would be skipped
-    monkeypatch.setattr("sensorium.training.fit.compare_alone", lambda *given: with_time(*given[:-1]))
+    monkeypatch.setattr("sensorium.training.measure.compare_alone", lambda *given: with_time(*given[:-1]))
     random = np.random.default_rng(0)
     a, b = random.normal(size=(2, 60))
     frame = pd.DataFrame({"a": [f"[{x}, {x}]" for x in a], "b": [f"[{x}, {x}]" for x in b], "price": a + b})

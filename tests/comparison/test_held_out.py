@@ -6,7 +6,7 @@ import pytest
 from sensorium.comparison.held_out import hold_out
 from sensorium.data.table import read_table
 from sensorium.errors import DataError
-from sensorium.predictor import plan
+from sensorium.planning import plan
 
 ROWS = 60
 

@@ -10,7 +10,7 @@ from sensorium.comparison.held_out import hold_out
 from sensorium.comparison.trials import Outcome, Trials
 from sensorium.data.table import read_table
 from sensorium.data.targets import TargetCoder
-from sensorium.predictor import plan
+from sensorium.planning import plan
 
 SVM = Cell("classical", "svm", ("a",))
 

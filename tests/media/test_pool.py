@@ -64,6 +64,7 @@ def run_script(body: str, **settings) -> subprocess.Popen:
     """A program with a pool of its own."""
     head = (
         "import os, signal, sys, time\nimport numpy as np\n"
+        "signal.signal(signal.SIGINT, signal.default_int_handler)\n"  # a shell's background jobs ignore it
         f"sys.path.insert(0, {str(HERE)!r})\n"
         "from sensorium.media.pool import DecoderPool\n"
         "pool = DecoderPool(2, preload=['bad_kinds'])\n"

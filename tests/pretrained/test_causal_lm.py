@@ -177,3 +177,10 @@ def test_a_missing_package_is_named(good, monkeypatch, package, call):
     monkeypatch.setattr(builtins, "__import__", missing)
     with pytest.raises(ConfigError, match=r"Install it with: pip install 'sensorium\[(generation|pretrained)\]'"):
         call(good)
+
+
+def test_damaged_weights(folder):
+    path = folder / "model.safetensors"
+    path.write_bytes(path.read_bytes()[:500])
+    with pytest.raises(ConfigError, match="can't be read as a causal language model"):
+        opened(folder)

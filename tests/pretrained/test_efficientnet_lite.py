@@ -36,7 +36,6 @@ def test_feature_maps_are_those_of_the_reference(size):
     pictures = torch.randint(0, 256, (2, 3, *size), dtype=torch.uint8)
     ours = load_body(find_source("efficientnet-lite0", "image")).eval()(pictures, torch.ones(2, dtype=torch.bool))
     if size != (224, 224):  # theirs pads for one size
-        pictures = pictures
         from efficientnet_lite_pytorch.utils import get_model_params
 
         blocks, params = get_model_params("efficientnet-lite0", {"image_size": None})

@@ -15,7 +15,7 @@ import torch
 import sensorium as sm
 from sensorium.data.table import read_table
 from sensorium.errors import ConfigError
-from sensorium.predictor import plan
+from sensorium.planning import plan
 
 QUICK = {"epochs": 2, "wide": False, "probes": False, "threads": 1}
 
@@ -170,3 +170,13 @@ def test_pretrained_is_asked_for_on_the_command_line(monkeypatch, tmp_path):
     )
     chosen, _ = plan(read_table(table()), "kind", settings=["training.pretrained=true"], modalities={"note": "text"})
     assert chosen.inputs["note"].encoder.model == str(tmp_path)
+
+
+def test_a_column_with_a_dot_gets_its_own_sizes_too(tmp_path):
+    tiny.save("vit", tmp_path)
+    rows = table()
+    rows["photo.1"] = rows.pop("photo")
+    chosen, _ = plan(
+        read_table(rows), "kind", settings=[f"inputs.photo.1.encoder={{type: pretrained, model: {tmp_path}}}"]
+    )
+    assert chosen.inputs["photo.1"].size == (32, 32)

@@ -56,7 +56,7 @@ def counted(monkeypatch):
 def test_the_answers_are_those_of_the_whole_model(counted, pooling):
     model, rows = made(pooling)
     whole = model(rows.batch(range(5)).inputs)["y"]
-    remember(model, rows)
+    remember(model, [rows])
     assert set(rows.known) == {"note"}
     counted.clear()
     inputs = rows.batch(range(5)).inputs
@@ -69,7 +69,7 @@ def test_the_answers_are_those_of_the_whole_model(counted, pooling):
 @torch.no_grad()
 def test_any_order_of_rows_gives_their_own(counted):
     model, rows = made()
-    remember(model, rows)
+    remember(model, [rows])
     order = [3, 2, 0]
     alone = [model(rows.batch([place]).inputs)["y"] for place in order]
     torch.testing.assert_close(model(rows.batch(order).inputs)["y"], torch.cat(alone))
@@ -78,17 +78,17 @@ def test_any_order_of_rows_gives_their_own(counted):
 def test_the_cache_knows_content_and_weights(counted, tmp_path):
     cache = MediaCache(tmp_path, 10**8)
     model, rows = made()
-    remember(model, rows, cache)
+    remember(model, [rows], cache)
     assert sum(counted) == 4  # rows with a text
     counted.clear()
     _, again = made()
     said = []
-    remember(model, again, cache, said.append)
+    remember(model, [again], cache, said.append)
     assert counted == []
     assert "(4 of them known before)" in said[0]
     np.testing.assert_array_equal(again.known["note"][0], rows.known["note"][0])
     other, more = made(seed=1)
-    remember(other, more, cache)
+    remember(other, [more], cache)
     assert sum(counted) == 4
     cache.close()
 
@@ -110,7 +110,7 @@ def test_the_fingerprint_changes_with_all_that_the_features_depend_on():
 @torch.no_grad()
 def test_a_hidden_input_is_hidden_in_what_is_known(counted):
     model, rows = made()
-    remember(model, rows)
+    remember(model, [rows])
     inputs = rows.batch(range(5)).inputs
     hidden = model.drop(inputs, ["other"])
     assert not hidden["note"].known.mask.any()

@@ -19,6 +19,7 @@ from sensorium.encoders import VectorDense
 from sensorium.errors import ConfigError
 from sensorium.fusion import Concat
 from sensorium.heads import Generation
+from sensorium.planning import plan
 from sensorium.training.fit import rehearse
 from sensorium.training.module import TrainingModule
 
@@ -285,7 +286,7 @@ def test_folds_write_the_rows_that_they_were_kept_from(language):
 def test_a_rehearsal(language):
     config = {"inputs": INPUTS, "targets": {"caption": {"model": str(language), "train": "frozen"}}}
     table = read_table(TRAIN.iloc[:40])
-    found = rehearse(table, None, *sm.predictor.plan(table, config=config))
+    found = rehearse(table, None, *plan(table, config=config))
     assert found["loss"] > 0
     assert found["problems"] == 0
 

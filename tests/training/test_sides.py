@@ -12,7 +12,7 @@ from sensorium.data.table import read_table
 from sensorium.data.targets import fit_target
 from sensorium.errors import ConfigError, DataError
 from sensorium.media.loader import MediaLoader
-from sensorium.predictor import plan
+from sensorium.planning import plan
 from sensorium.training.sides import choose_sides, warn_of_shared
 
 QUICK = {"epochs": 1, "probes": False, "precision": "32", "batch_size": 8}

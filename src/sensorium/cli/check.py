@@ -38,7 +38,7 @@ def check(
     Example: sensorium check train.csv --config config.yaml
     """
     from sensorium.data.table import read_table
-    from sensorium.predictor import plan
+    from sensorium.planning import plan
     from sensorium.training.fit import rehearse
 
     rows = read_table(table, media_root)

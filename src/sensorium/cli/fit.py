@@ -73,7 +73,7 @@ def fit(
 
     Example: sensorium fit train.csv --target label --out run/
     """
-    from sensorium.predictor import fit as learn
+    from sensorium.fitting import fit as learn
 
     training: dict[str, Any] = {"epochs": epochs, "seed": seed, "time_limit": time_limit, "cache_size": cache_size}
     training = {name: value for name, value in training.items() if value is not None}

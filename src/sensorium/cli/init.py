@@ -29,7 +29,7 @@ def init(
 
     from sensorium.config import dump_config
     from sensorium.data.table import read_table, write_atomically
-    from sensorium.predictor import plan
+    from sensorium.planning import plan
 
     config, _ = plan(read_table(table, media_root), target, None, [], ignore or [], parse_as(modality))
     text = dump_config(config)

@@ -33,7 +33,7 @@ def pretrain(
     Example: sensorium pretrain all.csv --ignore label --out pretrained/
     """
     from sensorium.cli.options import table_of
-    from sensorium.predictor import pretrain as learn
+    from sensorium.fitting import pretrain as learn
 
     training: dict[str, Any] = {"epochs": epochs, "seed": seed, "time_limit": time_limit}
     training = {name: value for name, value in training.items() if value is not None}

@@ -19,12 +19,12 @@ from sensorium.comparison.held_out import Part, hold_out
 from sensorium.comparison.sameness import check_same, made_of
 from sensorium.comparison.standing import Judge
 from sensorium.comparison.trials import Outcome, Trials
-from sensorium.config import Config, read_config
+from sensorium.config import Config
 from sensorium.data.table import read_table
 from sensorium.data.targets import CLASSED, TargetCoder, number
 from sensorium.errors import ConfigError, DataError, SensoriumError
 from sensorium.media.loader import processors
-from sensorium.predictor import plan
+from sensorium.planning import over, plan
 
 __all__ = ["compare"]
 
@@ -86,12 +86,8 @@ def compare(
             raise ConfigError(f"{name} must be {'above 0' if least == 0 else '1 or more'}; got {value}.")
     started, fusions = time.monotonic(), check_fusions(fusions)
     rows = read_table(table, media_root)
-    given = {} if config is None else dict(config) if isinstance(config, Mapping) else read_config(config)
     more = {"training": training, "split": {**(split or {}), **({} if folds is None else {"folds": folds})}}
-    for key, options in more.items():
-        if options and isinstance(given.get(key) or {}, Mapping):  # else `plan` refuses it
-            given[key] = {**(given.get(key) or {}), **options}
-    chosen, schema = plan(rows, target, given, settings, ignore, modalities)
+    chosen, schema = plan(rows, target, over(config, more), settings, ignore, modalities)
     if len(chosen.targets) > 1:
         raise ConfigError(f"one target is compared at a time; got {', '.join(chosen.targets)}. Name one with --target.")
     if any(options.task == "generation" for options in chosen.targets.values()):

@@ -10,8 +10,8 @@ from sensorium.data.problems import Problems
 from sensorium.data.table import Table
 from sensorium.data.targets import CLASSED, TargetCoder, fit_target
 from sensorium.errors import DataError, did_you_mean
-from sensorium.training.fit import with_target
 from sensorium.training.folds import folds_of
+from sensorium.training.labels import with_target
 from sensorium.training.sides import choose_sides, warn_of_shared
 
 __all__ = ["Part", "hold_out"]

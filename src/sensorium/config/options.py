@@ -1,6 +1,6 @@
 """The sections of the configuration; those of its inputs, encoders and fusions are beside this file.
 
-An option left at None gets its value from the table (see `sensorium.build.complete`).
+An option left at None gets its value from the table (see `sensorium.completion.complete`).
 """
 
 from typing import Annotated, Any, Literal
@@ -176,7 +176,7 @@ class LimitOptions(Options):
 
 
 class Config(Options):
-    """The whole configuration. `inputs` and `targets` may be empty: `sensorium.build.complete` fills them."""
+    """The whole configuration. `inputs` and `targets` may be empty: `sensorium.completion.complete` fills them."""
 
     inputs: dict[str, Any] = Field(default_factory=dict)
     fusion: Any = Gated()

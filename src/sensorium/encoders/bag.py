@@ -8,7 +8,12 @@ from sensorium.encoders.features import Features
 from sensorium.encoders.rows import encode_present
 from sensorium.errors import ConfigError
 
-__all__ = ["Bag"]
+__all__ = ["Bag", "of_item"]
+
+
+def of_item(encoder: nn.Module) -> nn.Module:
+    """The encoder itself, of a bag that of its items."""
+    return encoder.encoder if isinstance(encoder, Bag) else encoder
 
 
 class Bag(nn.Module):

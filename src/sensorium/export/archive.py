@@ -1,14 +1,18 @@
 """The run folder: weights in safetensors, all else JSON, YAML and CSV. Loading it runs no code from it."""
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
+
+import torch
+from torch import Tensor
 
 from sensorium.data.table import write_atomically
 from sensorium.errors import DataError
 from sensorium.media.cache import content_digest
 
-__all__ = ["FORMAT", "check_files", "read_json", "seal", "write_json"]
+__all__ = ["FORMAT", "add_weights", "check_files", "read_json", "seal", "write_json"]
 
 FORMAT = 1
 SEALED = ("config.yaml", "schema.json", "inputs.json", "weights.safetensors")
@@ -30,6 +34,13 @@ def read_json(path: Path) -> Any:
         raise DataError(f"{path.parent} is no finished run: it has no {path.name}.") from error
     except (OSError, ValueError, RecursionError) as error:
         raise DataError(f"{path} is damaged and can't be read. Restore it or fit again.") from error
+
+
+def add_weights(digest: Any, weights: Mapping[str, Tensor]) -> None:
+    """Take a module's weights, with their names, into a hash of hashlib's."""
+    for name, value in weights.items():
+        digest.update(f"{name} {value.dtype} {tuple(value.shape)}".encode())
+        digest.update(value.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy())
 
 
 def seal(folder: Path) -> dict[str, str]:

@@ -9,7 +9,15 @@ from torch import nn
 
 from sensorium.errors import ConfigError
 from sensorium.pretrained.folder import check_weights, model_folder
-from sensorium.pretrained.library import first_line, plain_config, quiet, read_tokenizer, transformers_for
+from sensorium.pretrained.library import (
+    UNREADABLE,
+    first_line,
+    open_weights,
+    plain_config,
+    quiet,
+    read_tokenizer,
+    transformers_for,
+)
 
 __all__ = ["Language", "find_language", "load_language_model"]
 
@@ -76,20 +84,12 @@ def load_language_model(language: Language, name: str) -> nn.Module:
             config = transformers.AutoConfig.for_model(**given)
             if language.folder is None:
                 return transformers.AutoModelForCausalLM.from_config(config, trust_remote_code=False).float()
-            model, found = transformers.AutoModelForCausalLM.from_pretrained(
-                language.folder,
-                config=config,
-                local_files_only=True,
-                use_safetensors=True,
-                trust_remote_code=False,
-                output_loading_info=True,
-                dtype="float32",
-            )
-        except (OSError, ValueError, RuntimeError, KeyError, TypeError) as error:
+            model, missing = open_weights(transformers.AutoModelForCausalLM, language.folder, config)
+        except UNREADABLE as error:
             raise ConfigError(
                 f"model '{name}' can't be read as a causal language model, such as gpt2 ({first_line(error)})."
             ) from error
-    if missing := sorted(found["missing_keys"]):
+    if missing:
         raise ConfigError(
             f"model '{name}' is no causal language model: its files lack {len(missing)} of the weights of one, such as "
             f"{missing[0]}."

@@ -6,10 +6,13 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from safetensors import SafetensorError
+
 from sensorium.errors import ConfigError
 
-__all__ = ["first_line", "plain_config", "quiet", "read_tokenizer", "transformers_for"]
+__all__ = ["UNREADABLE", "first_line", "open_weights", "plain_config", "quiet", "read_tokenizer", "transformers_for"]
 
+UNREADABLE = (OSError, ValueError, RuntimeError, KeyError, TypeError, SafetensorError)  # of files that don't go together
 TOKENIZERS = ("tokenizer.json", "vocab.txt", "vocab.json", "spiece.model", "sentencepiece.bpe.model", "spm.model")
 
 
@@ -50,6 +53,25 @@ def plain_config(config: Any) -> Any:
     return {
         key: plain_config(value) for key, value in config.items() if key != "auto_map" and "implementation" not in key
     }
+
+
+def open_weights(cls: Any, folder: Path, config: Any, **options: Any) -> tuple[Any, list[str]]:
+    """A network of the library with the weights of a folder, and the names of those that its files lack.
+
+    Raises:
+        one of UNREADABLE: the files are damaged, or of another network.
+    """
+    network, found = cls.from_pretrained(
+        folder,
+        config=config,
+        local_files_only=True,
+        use_safetensors=True,
+        trust_remote_code=False,
+        output_loading_info=True,
+        dtype="float32",
+        **options,
+    )
+    return network, sorted(found["missing_keys"])
 
 
 def read_tokenizer(folder: Path, name: str) -> Any:

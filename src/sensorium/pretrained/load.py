@@ -3,14 +3,21 @@
 import inspect
 from typing import Any
 
-from safetensors import SafetensorError
 from torch import nn
 
 from sensorium.errors import ConfigError
 from sensorium.pretrained.bodies import Body, make_body
-from sensorium.pretrained.library import first_line, plain_config, quiet, read_tokenizer, transformers_for
+from sensorium.pretrained.library import (
+    UNREADABLE,
+    first_line,
+    open_weights,
+    plain_config,
+    quiet,
+    read_tokenizer,
+    transformers_for,
+)
 from sensorium.pretrained.lora import add_lora
-from sensorium.pretrained.source import Source, find_source
+from sensorium.pretrained.source import PARTS, Source, find_source
 
 __all__ = ["body_of", "load_body", "tokenizer_of"]
 
@@ -44,8 +51,8 @@ def load_body(source: Source) -> Body:
             network = cls._from_config(config, **_spare(cls))
         elif source.kind in WHOLE:
             name, tower = WHOLE[source.kind]
-            whole = transformers.AutoConfig.for_model(**source.config)
-            network = getattr(_with_weights(getattr(transformers, name), whole, source), tower)
+            whole = _with_weights(getattr(transformers, name), _config(transformers, source), source)
+            network = getattr(whole, tower)
         else:
             network = _with_weights(cls, config, source)
         extractor = _extractor(transformers, source) if source.kind in SPECTRA else None
@@ -97,37 +104,24 @@ def tokenizer_of(model: str) -> tuple[str, int]:
 
 def _kind(transformers: Any, source: Source) -> tuple[Any, Any]:
     """The configuration and the class of the part of a model that reads the source's modality."""
-    given = {key: value for key, value in plain_config(source.config).items() if key != "quantization_config"}
-    config = transformers.AutoConfig.for_model(**given)
+    config = _config(transformers, source)
     if (name := TOWERS.get((source.kind, source.modality))) is not None:
-        cls = getattr(transformers, name)
-        part = (
-            "text_config"
-            if source.modality == "text"
-            else "audio_config"
-            if source.modality == "audio"
-            else "vision_config"
-        )
-        return getattr(config, part, config), cls
+        return getattr(config, PARTS[source.modality], config), getattr(transformers, name)
     return config, transformers.AutoModel._model_mapping[type(config)]
+
+
+def _config(transformers: Any, source: Source) -> Any:
+    """The whole model's."""
+    given = {key: value for key, value in plain_config(source.config).items() if key != "quantization_config"}
+    return transformers.AutoConfig.for_model(**given)
 
 
 def _with_weights(cls: Any, config: Any, source: Source) -> nn.Module:
     try:
-        network, found = cls.from_pretrained(
-            source.folder,
-            config=config,
-            local_files_only=True,
-            use_safetensors=True,
-            trust_remote_code=False,
-            output_loading_info=True,
-            dtype="float32",
-            **_spare(cls),
-        )
-    except (OSError, ValueError, RuntimeError, KeyError, SafetensorError) as error:
+        network, missing = open_weights(cls, source.folder, config, **_spare(cls))
+    except UNREADABLE as error:
         raise ConfigError(f"model '{source.name}': its weights can't be read ({first_line(error)}).") from error
-    missing = sorted(name for name in found["missing_keys"] if not any(word in name for word in SPARE))
-    if missing:
+    if missing := [name for name in missing if not any(word in name for word in SPARE)]:
         raise ConfigError(
             f"model '{source.name}': its files lack {len(missing)} of the weights, such as {missing[0]}; "
             "they are of another model than its config.json says."

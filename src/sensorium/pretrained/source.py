@@ -25,6 +25,9 @@ MODELS: dict[str, tuple[str, ...]] = {
     "video": ("timesformer", "videomae", "xclip"),
 }  # fmt: skip
 
+# Where the configuration of two towers says what it does of each.
+PARTS = {"audio": "audio_config", "image": "vision_config", "text": "text_config", "video": "vision_config"}
+
 
 @dataclass(frozen=True)
 class Source:
@@ -93,8 +96,7 @@ class Source:
 
     def _tower(self) -> dict[str, Any]:
         """The part of the configuration that is about the modality."""
-        key = {"text": "text_config", "image": "vision_config", "video": "vision_config", "audio": "audio_config"}
-        return {**self.config, **(self.config.get(key[self.modality]) or {})}
+        return {**self.config, **(self.config.get(PARTS[self.modality]) or {})}
 
     def to_json(self) -> dict[str, Any]:
         """Without the folder: a run has the weights itself."""

@@ -1,10 +1,7 @@
 """One pretraining, from a table without labels to all that a run holds."""
 
-import platform
-import shutil
 import time
 from collections.abc import Callable
-from importlib.metadata import version
 from itertools import combinations
 from pathlib import Path
 from typing import Any
@@ -21,15 +18,15 @@ from sensorium.data.problems import Problems
 from sensorium.data.schema import Schema
 from sensorium.data.table import Table
 from sensorium.errors import ConfigError, DataError
-from sensorium.export.archive import read_json, write_json
 from sensorium.model import MultimodalModel
 from sensorium.pretrained.lora import merge_lora
 from sensorium.pretraining.anomaly import learn_usual
 from sensorium.pretraining.objective import Objective
 from sensorium.training.augment import kinds
-from sensorium.training.fit import VERSIONS, Fitted, any_input, fit_readers
+from sensorium.training.fit import Fitted, any_input, fit_readers
 from sensorium.training.frozen import remember
 from sensorium.training.loop import measured_precision, train
+from sensorium.training.record import begin, kept_precision, run_record
 from sensorium.training.sides import choose_sides, warn_of_shared
 
 __all__ = ["possible", "recall", "run_pretraining"]
@@ -93,9 +90,7 @@ def run_pretraining(
     """
     started = time.monotonic()
     options = config.training
-    torch.manual_seed(options.seed)
-    if options.threads is not None:
-        torch.set_num_threads(options.threads)
+    begin(options)
     problems, warnings = Problems(strict=options.strict), []
     loader, memory = build_loader(config, say), options.memory * 2**20
     if valid is None:
@@ -109,17 +104,10 @@ def run_pretraining(
     checked = Rows(valid, readers, None, problems, loader, memory // 4)
     say(f"{len(rows)} rows to learn from, {len(checked)} to validate with; {len(readers)} inputs.")
     any_input(rows)
-    for part in (rows, checked) if model.frozen else ():
-        remember(model, part, loader.cache, say)
+    remember(model, [rows, checked], loader.cache, say)
     modalities = kinds(readers)
     objective = Objective(config.pretraining, modalities)
-    state = folder / "state.json"
-    if resume and state.exists():
-        precision = read_json(state)["precision"]
-    else:
-        shutil.rmtree(folder, ignore_errors=True)
-        precision = measured_precision(model, rows, options, modalities, objective)
-        write_json(state, {"precision": precision})
+    precision = kept_precision(folder, resume, lambda: measured_precision(model, rows, options, modalities, objective))
     # Whole inputs are hidden where they are rebuilt, not where they are brought together.
     chosen = options.model_copy(update={"precision": precision, "modality_dropout": 0.0})
     sampler = EpochSampler(len(rows), options.seed)
@@ -145,13 +133,7 @@ def run_pretraining(
         "stopped": trained.reason,
         "warnings": warnings,
     }
-    run = {
-        "seed": options.seed,
-        "precision": precision,
-        "rows": {"train": len(rows), "valid": len(checked)},
-        "problems": len(problems.found),
-        "versions": {"python": platform.python_version(), **{name: version(name) for name in VERSIONS}},
-    }
+    run = run_record(options.seed, precision, rows, checked, problems)
     return Fitted(readers, {}, model, metrics, pd.DataFrame(trained.history), problems.frame(), run, {})
 
 

@@ -4,9 +4,8 @@ import hashlib
 import json
 from typing import TYPE_CHECKING
 
-import torch
-
 from sensorium.config import dump_config
+from sensorium.export.archive import add_weights
 
 if TYPE_CHECKING:
     from sensorium.predictor import Predictor
@@ -22,7 +21,5 @@ def run_digest(predictor: "Predictor") -> str:
     states = {name: reader.state() for name, reader in predictor.readers.items()}
     digest = hashlib.sha256(dump_config(predictor.config).encode())
     digest.update(json.dumps(states, sort_keys=True).encode())
-    for name, value in predictor.model.state_dict().items():
-        digest.update(f"{name} {value.dtype} {tuple(value.shape)}".encode())
-        digest.update(value.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy())
+    add_weights(digest, predictor.model.state_dict())
     return digest.hexdigest()

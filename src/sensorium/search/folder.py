@@ -1,6 +1,5 @@
 """An index on disk: vectors in safetensors, rows in Parquet, the graph as usearch writes it, all else JSON."""
 
-import hashlib
 import json
 from pathlib import Path
 from typing import NamedTuple
@@ -14,6 +13,8 @@ from safetensors.numpy import load, save
 
 from sensorium.data.table import write_atomically, write_table
 from sensorium.errors import ConfigError, DataError
+from sensorium.export.archive import write_json
+from sensorium.media.cache import content_digest
 
 __all__ = ["Stored", "read_folder", "write_folder"]
 
@@ -52,9 +53,9 @@ def write_folder(folder: Path, stored: Stored) -> None:
     if stored.graph is not None:
         write_atomically(folder / GRAPH, stored.graph)
     names = [VECTORS, ROWS, *([] if stored.graph is None else [GRAPH])]
-    files = {name: hashlib.sha256((folder / name).read_bytes()).hexdigest() for name in names}
+    files = {name: content_digest(folder / name).hex() for name in names}
     head = {"format": FORMAT, "run": stored.run, "inputs": stored.inputs, "files": files}
-    write_atomically(folder / HEAD, (json.dumps(head, ensure_ascii=False, indent=1) + "\n").encode())
+    write_json(folder / HEAD, head)
 
 
 def read_folder(folder: Path) -> Stored:
@@ -111,7 +112,7 @@ def _content(folder: Path, name: str, digest: str) -> bytes:
         content = (folder / name).read_bytes()
     except OSError as error:
         raise DataError(f"{folder} is not whole: {name} is missing.") from error
-    if hashlib.sha256(content).hexdigest() != digest:
+    if content_digest(content).hex() != digest:
         raise DataError(f"{folder / name} is not the file that was saved (its checksum differs); it is not loaded.")
     return content
 

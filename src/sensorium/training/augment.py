@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from sensorium.encoders.features import Input
+from sensorium.encoders.rows import present_rows
 
 __all__ = ["augment", "drop_modalities", "kinds", "shift"]
 
@@ -18,9 +19,7 @@ def drop_modalities(inputs: dict[str, Input], probability: float) -> dict[str, I
     """Hide each input of each row with `probability`, never the last one that a row has (Neverova et al. 2016)."""
     if probability <= 0 or len(inputs) < 2:
         return inputs
-    present = torch.stack(
-        [given.mask.flatten(1).any(1) if given.mask.ndim > 1 else given.mask for given in inputs.values()], 1
-    )
+    present = torch.stack([present_rows(given.mask) for given in inputs.values()], 1)
     keep = present & (torch.rand(present.shape) >= probability)  # (B, M)
     lost = ~keep.any(1) & present.any(1)
     one = torch.multinomial(present[lost].float(), 1) if lost.any() else torch.zeros(0, 1, dtype=torch.long)

@@ -1,47 +1,40 @@
 """One fit, from tables to a saved run."""
 
-import platform
-import shutil
 import time
 from collections.abc import Callable
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
-import torch
 
-from sensorium.build import build_loader, build_model, build_readers, build_text_coder
+from sensorium.build import build_loader, build_model, build_readers
 from sensorium.config import Config
 from sensorium.data.balance import SAMPLERS
 from sensorium.data.batches import EpochSampler, Reader, Rows
 from sensorium.data.problems import Problems
 from sensorium.data.schema import Schema
 from sensorium.data.table import Table
-from sensorium.data.targets import CLASSED, TargetCoder, fit_target, is_filled, shifted
-from sensorium.errors import DataError, did_you_mean
-from sensorium.evaluation.alone import compare_alone, majority, verdict
-from sensorium.evaluation.answers import outputs, scored
-from sensorium.evaluation.calibration import Calibration, fit_calibration
-from sensorium.evaluation.metrics import MAIN
-from sensorium.export.archive import read_json, write_json
-from sensorium.media.loader import MediaLoader
+from sensorium.data.targets import CLASSED, TargetCoder
+from sensorium.errors import DataError
+from sensorium.evaluation.calibration import Calibration
 from sensorium.model import MultimodalModel
 from sensorium.pretrained.lora import merge_lora
 from sensorium.training.augment import kinds
 from sensorium.training.balance import build_balancer
-from sensorium.training.domain import build_alignment, of_domain
+from sensorium.training.domain import build_alignment
 from sensorium.training.frozen import remember
 from sensorium.training.gan import check_rows
+from sensorium.training.labels import coded_sides, without_target
 from sensorium.training.loop import measured_precision, train
+from sensorium.training.measure import measure
 from sensorium.training.rebalance import rebalance
-from sensorium.training.sides import choose_sides, warn_of_shared
+from sensorium.training.record import begin, kept_precision, run_record
 from sensorium.training.single import keep_single
 from sensorium.training.start import Start
 from sensorium.training.widen import DEEP, fit_wide, join
 
-__all__ = ["VERSIONS", "Fitted", "any_input", "fit_readers", "has_target", "rehearse", "run_fit", "with_target"]
+__all__ = ["Fitted", "any_input", "fit_readers", "rehearse", "run_fit"]
 
 
 WIDE_SHARE = 0.1  # of a time limit
@@ -92,14 +85,12 @@ def run_fit(
     """
     started = time.monotonic()
     options = config.training
-    torch.manual_seed(options.seed)
-    if options.threads is not None:
-        torch.set_num_threads(options.threads)
+    begin(options)
     problems = Problems(strict=options.strict)
     loader, memory = build_loader(config, say), options.memory * 2**20
     warnings: list[str] = []
-    train_table, valid_table, coders = _targets(table, valid, config, problems, loader, warnings)
-    beside = _beside(table, unlabelled, config)
+    train_table, valid_table, coders = coded_sides(table, valid, config, problems, loader, warnings)
+    beside = without_target(table, unlabelled, config)
     readers = build_readers(config, schema)
     known = {} if start is None else start.readers(readers, config)
     fit_readers({name: reader for name, reader in readers.items() if name not in known}, train_table)
@@ -115,8 +106,7 @@ def run_fit(
     if alignment is not None:
         say(alignment.line())
     any_input(rows)
-    for part in (rows, checked, *others) if model.frozen else ():
-        remember(model, part, loader.cache, say)
+    remember(model, [rows, checked, *others], loader.cache, say)
     reading = time.monotonic() - started
     widened = None
     if options.wide and all(coder.outputs for coder in coders.values()):
@@ -127,13 +117,7 @@ def run_fit(
     together = widened if widened is not None and widened.stance.hidden is not None else None
     widening = time.monotonic() - started - reading
     modalities = kinds(readers)
-    state = folder / "state.json"
-    if resume and state.exists():
-        precision = read_json(state)["precision"]
-    else:
-        shutil.rmtree(folder, ignore_errors=True)
-        precision = measured_precision(model, rows, options, modalities)
-        write_json(state, {"precision": precision})
+    precision = kept_precision(folder, resume, lambda: measured_precision(model, rows, options, modalities))
     chosen = options.model_copy(update={"precision": precision})
     weights = {name: target.weight for name, target in config.targets.items()}
     sampler = _sampler(config, rows, coders, say)
@@ -175,7 +159,7 @@ def run_fit(
     budget = 0.5 * seconds
     if options.time_limit is not None:
         budget = min(budget, max(0.0, 0.97 * options.time_limit - seconds))
-    metrics, calibration = _measure(
+    metrics, calibration = measure(
         model, rows, checked, coders, options.batch_size, budget if options.probes else None, warnings
     )
     for name, found in metrics["targets"].items():
@@ -205,60 +189,8 @@ def run_fit(
     metrics["warnings"] = warnings
     for warning in warnings:
         say(f"warning: {warning}")
-    run = {
-        "seed": options.seed,
-        "precision": precision,
-        "rows": {"train": len(rows), "valid": len(checked)},
-        "problems": len(problems.found),
-        "versions": {"python": platform.python_version(), **{name: version(name) for name in VERSIONS}},
-    }
+    run = run_record(options.seed, precision, rows, checked, problems)
     return Fitted(readers, coders, model, metrics, pd.DataFrame(trained.history), problems.frame(), run, calibration)
-
-
-VERSIONS = ("sensorium", "torch", "lightning", "numpy", "pandas", "pillow", "av", "soundfile", "soxr", "tokenizers")
-
-
-def _targets(
-    table: Table,
-    valid: Table | None,
-    config: Config,
-    problems: Problems,
-    loader: MediaLoader,
-    warnings: list[str],
-) -> tuple[Table, Table, dict[str, TargetCoder]]:
-    """Rows with a target, split, and the targets' coders: all that can be wrong with them is said before training."""
-    table = with_target(table, config, problems, of_domain(table, config.domain.column))
-    first = next(iter(config.targets))
-    tasks = {name: target.task for name, target in config.targets.items()}
-    whole = fit_target(first, table.cells(first), tasks[first])
-    if valid is None:
-        table, valid = choose_sides(table, whole, config, loader, warnings)
-    else:
-        for name in config.targets:
-            if name not in valid.columns:
-                raise DataError(f"{valid.name} has no column '{name}'. {did_you_mean(name, valid.columns)}")
-        valid = with_target(valid, config, problems)
-        warn_of_shared(table, valid, config, loader, warnings)
-    coders = {
-        name: _counted(whole, table.cells(name)) if name == first else fit_target(name, table.cells(name), task)
-        for name, task in tasks.items()
-    }
-    for name, task in tasks.items():
-        if task == "generation":
-            coders[name] = coder = build_text_coder(name, table.cells(name), config.targets[name])
-            if cut := coder.cut(table.cells(name)):
-                warnings.append(f"target '{name}': {cut} texts have more than {coder.max_tokens} tokens and are cut.")
-    return table, valid, coders
-
-
-def _counted(whole: TargetCoder, cells: list[Any]) -> TargetCoder:
-    """The first target's coder with the class counts of the training part; its classes were checked on all rows."""
-    codes, mask = whole.encode(cells)
-    if whole.task == "multilabel":
-        whole.counts = [int(count) for count in codes[mask].sum(0)]
-    elif whole.task != "regression":
-        whole.counts = [max(1, int(n)) for n in np.bincount(codes[mask].astype(int), minlength=len(whole.classes))]
-    return whole
 
 
 def _check_balance(config: Config, coders: dict[str, TargetCoder]) -> list[str]:
@@ -299,49 +231,6 @@ def fit_readers(readers: dict[str, Reader], table: Table) -> None:
         reader.fit(table.rows(reader.columns))
 
 
-def has_target(table: Table, config: Config) -> np.ndarray:
-    """Which rows have a value of some target, (N,) bool."""
-    filled = np.zeros(len(table), dtype=bool)
-    for name, target in config.targets.items():
-        filled |= np.array([is_filled(cell, target.task) for cell in table.cells(name)])
-    return filled
-
-
-def with_target(table: Table, config: Config, problems: Problems, spared: np.ndarray | None = None) -> Table:
-    """The rows with a value of some target; the others are noted, but for those `spared`, (N,) bool.
-
-    Raises:
-        DataError: there are none.
-    """
-    filled = has_target(table, config)
-    for row in np.flatnonzero(~filled if spared is None else ~filled & ~spared):
-        name = next(iter(config.targets))
-        problems.add(table.name, table.number(int(row)), name, "no target", "the target is empty")
-    if not filled.any():
-        raise DataError(f"{table.name} has a value of {', '.join(config.targets)} in none of its {len(table)} rows.")
-    return table if filled.all() else table.take(np.flatnonzero(filled))
-
-
-def _beside(table: Table, unlabelled: Table | None, config: Config) -> list[Table]:
-    """Rows that are of use for the alignment of domains alone, by table.
-
-    Raises:
-        DataError: there are none among those given for it.
-    """
-    column = config.domain.column
-    spare = of_domain(table, column) & ~has_target(table, config)
-    found = [table.take(np.flatnonzero(spare))] if spare.any() else []
-    if unlabelled is not None:
-        named = of_domain(unlabelled, column)
-        if not named.any():
-            raise DataError(
-                f"{unlabelled.name} names a domain in none of its {len(unlabelled)} rows: column '{column}' is empty. "
-                "Fill it, or leave the table out."
-            )
-        found.append(unlabelled.take(np.flatnonzero(named)))
-    return found
-
-
 def any_input(rows: Rows) -> None:
     """Refuse a table of which nothing can be read in the first thousand rows."""
     for start in range(0, min(len(rows), 1000), 50):
@@ -354,68 +243,6 @@ def any_input(rows: Rows) -> None:
     )
 
 
-def _measure(
-    model: Any,
-    rows: Rows,
-    valid: Rows,
-    coders: dict[str, TargetCoder],
-    batch_size: int,
-    budget: float | None,
-    warnings: list[str],
-) -> tuple[dict[str, Any], dict[str, Calibration]]:
-    """The fused score on the validation rows beside all it must be compared with, and the calibration; of each target."""
-    said = outputs(model, valid, max(batch_size, 32))
-    targets, calibration = {}, {}
-    for name, coder in coders.items():
-        if not valid.targets[name][1].any():
-            warnings.append(f"target '{name}' has no value in the validation rows and is not scored.")
-            continue
-        truth = coder.truth(valid.table.cells(name))
-        if coder.outputs:
-            before = scored(coder, truth, said[name])
-            calibration[name] = fit_calibration(coder, truth, said[name])
-            said[name] = calibration[name].apply(coder.task, said[name])
-        else:  # there is nothing to calibrate
-            before, calibration[name] = {}, Calibration()
-        # Divided by the temperature as logits are, so that the answers stay those that the offsets were chosen for.
-        offsets = [offset / calibration[name].temperature for offset in coder.offsets]
-        found: dict[str, Any] = {
-            "task": coder.task,
-            "main": MAIN[coder.task],
-            "valid": scored(coder, truth, said[name], resamples=1000, offsets=offsets),
-            "majority": majority(coder, truth),
-            "calibration": _calibrated(coder, calibration[name], before),
-        }
-        if model.wide is not None and name in model.wide.targets:
-            found["shares"] = dict(zip(("network", "wide"), model.wide.shares(name), strict=True))
-        if budget is not None:
-            found |= compare_alone(model, rows, valid, coder, max(batch_size, 32), budget / len(coders))
-            warnings.extend(verdict(coder, found["valid"], found, found["majority"]))
-        if _constant(coder, shifted(said[name], offsets) if offsets else said[name]):
-            warnings.append(f"target '{name}': the answer is the same for every validation row.")
-        coder.offsets = offsets
-        targets[name] = found
-    return {"targets": targets}, calibration
-
-
-def _calibrated(coder: TargetCoder, calibration: Calibration, before: dict[str, Any]) -> dict[str, Any]:
-    """What calibration did; `before`: the scores without it."""
-    if coder.task == "regression":
-        return {"deviation": calibration.deviation}
-    scores = {name: before[name]["value"] for name in ("log_loss", "ece") if name in before}
-    return {"temperature": calibration.temperature, "before": scores}
-
-
-def _constant(coder: TargetCoder, said: np.ndarray) -> bool:
-    if len(said) < 2:
-        return False
-    if coder.task == "regression":
-        return bool(said.std() < 1e-3)
-    if coder.task == "generation":
-        return bool((said == said[0]).all())
-    return bool((said.argmax(1) == said[0].argmax()).all()) if coder.task != "multilabel" else False
-
-
 def rehearse(table: Table, valid: Table | None, config: Config, schema: Schema) -> dict[str, Any]:
     """Everything of a fit up to one batch's loss and gradient; trains and saves nothing.
 
@@ -424,7 +251,7 @@ def rehearse(table: Table, valid: Table | None, config: Config, schema: Schema) 
     """
     problems = Problems(strict=config.training.strict)
     loader = build_loader(config)
-    train_table, _, coders = _targets(table, valid, config, Problems(), loader, [])
+    train_table, _, coders = coded_sides(table, valid, config, Problems(), loader, [])
     readers = build_readers(config, schema)
     fit_readers(readers, train_table)
     _check_balance(config, coders)

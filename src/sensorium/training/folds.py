@@ -21,7 +21,8 @@ from sensorium.data.targets import fit_target
 from sensorium.errors import ConfigError
 from sensorium.export.archive import read_json, write_json
 from sensorium.training.domain import of_domain
-from sensorium.training.fit import Fitted, has_target, run_fit
+from sensorium.training.fit import Fitted, run_fit
+from sensorium.training.labels import has_target
 from sensorium.training.sides import groups_of
 from sensorium.training.start import Start
 

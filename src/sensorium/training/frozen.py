@@ -3,14 +3,16 @@
 import hashlib
 import json
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
 import torch
 
 from sensorium.data.batches import Rows
+from sensorium.encoders.bag import of_item
 from sensorium.encoders.rows import present_rows
+from sensorium.export.archive import add_weights
 from sensorium.media.cache import MediaCache
 from sensorium.media.decode import Decoded
 from sensorium.model import MultimodalModel
@@ -26,66 +28,68 @@ FORMAT = 1
 @torch.no_grad()
 def remember(
     model: MultimodalModel,
-    rows: Rows,
+    parts: Sequence[Rows],
     cache: MediaCache | None = None,
     say: Callable[[str], None] = lambda _: None,
 ) -> None:
-    """Fill `rows.known` with what the frozen part of each encoder says of each row.
+    """Fill `known` of some rows with what the frozen part of each encoder says of each row.
 
     Kept in the cache under a hash of the weights and of the values read, so that no later fit computes it again.
 
     Args:
         model: whose encoders are asked.
-        rows: read once, here.
-        cache: None: nothing is kept beyond `rows`.
-        say: called with a line for each input: rows, those that the cache had, seconds.
+        parts: read once, here.
+        cache: None: nothing is kept beyond `known`.
+        say: called with a line for each input of each part: rows, those that the cache had, seconds.
     """
-    model.eval()
+    if model.frozen:
+        model.eval()
     for name in model.frozen:
-        encoder, start = model.encoder(name), time.monotonic()
-        mark = fingerprint(encoder)
-        found: list[np.ndarray | None] = [None] * len(rows)
-        had = 0
-        for places, values, mask in _sorted_batches(rows, name):
-            keys = [
-                _key(mark, *row) if there else None
-                for row, there in zip(_rows(values, mask), _there(mask), strict=True)
-            ]
-            wanted = []
-            for at, (place, key) in enumerate(zip(places, keys, strict=True)):
-                if key is None:
-                    continue
-                known = None if cache is None else cache.get(key)
-                if known is None:
-                    wanted.append(at)
-                else:
-                    found[place], had = known.values, had + 1
-            if not wanted:
+        mark = fingerprint(model.encoder(name))
+        for rows in parts:
+            start = time.monotonic()
+            rows.known[name], had = _read(model.encoder(name), rows, name, mark, cache)
+            seconds = time.monotonic() - start
+            say(f"'{name}': its frozen encoder has read {len(rows)} rows in {seconds:.1f} s ({had} of them known before).")
+
+
+def _read(
+    encoder: Any, rows: Rows, name: str, mark: bytes, cache: MediaCache | None
+) -> tuple[tuple[np.ndarray, np.ndarray], int]:
+    """What an encoder says of an input's rows, tokens and mask, and how many of them the cache had."""
+    found: list[np.ndarray | None] = [None] * len(rows)
+    had = 0
+    for places, values, mask in _sorted_batches(rows, name):
+        keys = [
+            _key(mark, *row) if there else None
+            for row, there in zip(_rows(values, mask), _there(mask), strict=True)
+        ]
+        wanted = []
+        for at, (place, key) in enumerate(zip(places, keys, strict=True)):
+            if key is None:
                 continue
-            tokens, real = encoder.look(torch.from_numpy(values[wanted]), torch.from_numpy(mask[wanted]))
-            new = {}
-            for at, row, there in zip(wanted, tokens.numpy(), real.numpy(), strict=True):
-                found[places[at]] = row[there]  # (T, seen), of real tokens alone
-                new[keys[at]] = Decoded(row[there])
-            if cache is not None:
-                cache.put(new)
-        rows.known[name] = _together(found, encoder_width(encoder))
-        seconds = time.monotonic() - start
-        say(f"'{name}': its frozen encoder has read {len(rows)} rows in {seconds:.1f} s ({had} of them known before).")
-
-
-def encoder_width(encoder: Any) -> int:
-    """Numbers of a token of `look`; of a bag's encoder, of one of its items."""
-    return getattr(encoder, "encoder", encoder).seen
+            known = None if cache is None else cache.get(key)
+            if known is None:
+                wanted.append(at)
+            else:
+                found[place], had = known.values, had + 1
+        if not wanted:
+            continue
+        tokens, real = encoder.look(torch.from_numpy(values[wanted]), torch.from_numpy(mask[wanted]))
+        new = {}
+        for at, row, there in zip(wanted, tokens.numpy(), real.numpy(), strict=True):
+            found[places[at]] = row[there]  # (T, seen), of real tokens alone
+            new[keys[at]] = Decoded(row[there])
+        if cache is not None:
+            cache.put(new)
+    return _together(found, of_item(encoder).seen), had
 
 
 def fingerprint(encoder: Any) -> bytes:
     """A hash of all that `look` depends on beside the values: weights, pooling, layers."""
-    inner = getattr(encoder, "encoder", encoder)
+    inner = of_item(encoder)
     digest = hashlib.sha256(json.dumps([FORMAT, inner.pooling, inner.count, inner.body.source.to_json()]).encode())
-    for name, value in sorted(inner.body.state_dict().items()):
-        digest.update(name.encode())
-        digest.update(value.contiguous().view(-1).view(torch.uint8).numpy())
+    add_weights(digest, inner.body.state_dict())
     return digest.digest()
 
 

@@ -9,7 +9,7 @@ from sensorium.config import Config
 from sensorium.data.batches import Reader
 from sensorium.data.media_readers import MediaReader
 from sensorium.data.table import Table
-from sensorium.encoders.bag import Bag
+from sensorium.encoders.bag import of_item
 from sensorium.errors import ConfigError
 from sensorium.model import MultimodalModel
 
@@ -123,7 +123,7 @@ class Start:
         return {key: [name.removeprefix("the ").strip("'") for name in names] for key, names in told.items()}
 
     def _copy(self, name: str, here: nn.Module, there: nn.Module) -> None:
-        here, there = (part.encoder if isinstance(part, Bag) else part for part in (here, there))
+        here, there = (of_item(part) for part in (here, there))
         if (fault := _differ(here, there)) is not None:
             given = self.run.config.inputs[name].encoder.model_dump(mode="json")
             raise ConfigError(

@@ -1,0 +1,163 @@
+"""From a table to a predictor: fit, and pretrain."""
+
+import os
+import shutil
+import tempfile
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from sensorium.data.table import read_table
+from sensorium.errors import ConfigError
+from sensorium.planning import over, plan
+from sensorium.predictor import Predictor, Say, load
+
+__all__ = ["fit", "pretrain"]
+
+
+def fit(
+    table: Any,
+    target: str | Sequence[str] | None = None,
+    *,
+    valid: Any = None,
+    out: str | os.PathLike[str] | None = None,
+    config: str | os.PathLike[str] | Mapping[str, Any] | None = None,
+    settings: Sequence[str] = (),
+    ignore: Sequence[str] = (),
+    modalities: Mapping[str, str] | None = None,
+    media_root: str | os.PathLike[str] | None = None,
+    resume: bool = False,
+    split: Mapping[str, Any] | None = None,
+    folds: int | str | None = None,
+    domain: str | Mapping[str, Any] | None = None,
+    unlabelled: Any = None,
+    start: str | os.PathLike[str] | Predictor | None = None,
+    say: Say = lambda _: None,
+    report: Callable[[dict[str, Any]], None] = lambda _: None,
+    **training: Any,
+) -> Predictor:
+    """Learn to answer `target` from everything else in a table.
+
+    Args:
+        table: anything `read_table` takes.
+        target: the column, or several.
+        valid: rows to choose the best epoch by; a part of `table` where left out.
+        out: the run folder; None keeps the run in memory (see `Predictor.save`).
+        config, settings, ignore, modalities: see `plan`.
+        media_root: where relative paths start; the table's folder where left out.
+        resume: go on where the run in `out` stopped; with nothing there yet, start. A finished run is returned as it is.
+        split: options of the section `split`, such as {"by": "patient"}: which rows validate.
+        folds: besides, train that many models, each of which answers the rows that it was kept from: see
+            `Predictor.out_of_fold` and `Predictor.metrics["folds"]`. The predictor learns from all rows, as without.
+            "each": one for each value of split's `by`, which it is kept from.
+        domain: a column, or options of the section `domain`: what is fused is to tell little of it, see docs/domains.md.
+        unlabelled: rows whose targets are not looked at, for that alignment alone. Rows of `table` without a target are
+            taken for it, too.
+        start: a run, of `pretrain` or of a fit, whose encoders are started from, with what its readers have learned, and
+            whose fusion, where the inputs are the same. Inputs that it lacks are new; those that the table lacks are left.
+        say, report: called with lines of text, and with numbers after each step.
+        training: options of the section `training`, such as epochs=5, seed=1.
+
+    Raises:
+        SensoriumError: whatever is wrong with the table, the options or the media, before or while training.
+    """
+    from sensorium.training.fit import run_fit  # here: Lightning is loaded for training alone
+    from sensorium.training.folds import run_folds
+    from sensorium.training.start import Start
+
+    rows = read_table(table, media_root)
+    begin = None
+    if start is not None:
+        begin = Start(start, "the run") if isinstance(start, Predictor) else Start(load(start), str(start))
+    more = {"training": training, "split": {**(split or {}), **({} if folds is None else {"folds": folds})}}
+    more["domain"] = {"column": domain} if isinstance(domain, str) else domain or {}
+    chosen, schema = plan(rows, target, over(config, more), settings, ignore, modalities, start=begin)
+    valid = None if valid is None else read_table(valid, media_root)
+    beside = None if unlabelled is None else read_table(unlabelled, media_root)
+    if beside is not None and chosen.domain.column is None:
+        raise ConfigError(
+            "rows without labels are for the alignment of domains alone, and no column names a row's domain. "
+            "Give domain=COLUMN (--domain), or pretrain with them."
+        )
+    if valid is not None and chosen.split.folds is not None:
+        raise ConfigError("folds can't go with rows to validate with: each fold is answered by the other folds' model.")
+
+    def learn(folder: Path, resume: bool) -> Predictor:
+        if chosen.split.folds is None:
+            return Predictor(
+                chosen, schema, *run_fit(rows, valid, chosen, schema, folder, resume, say, report, begin, beside)
+            )
+        return Predictor(
+            chosen, schema, *run_folds(rows, chosen, schema, folder, resume, say, report, Predictor, begin, beside)
+        )
+
+    return _into(out, resume, say, learn)
+
+
+def pretrain(
+    table: Any,
+    *,
+    valid: Any = None,
+    out: str | os.PathLike[str] | None = None,
+    config: str | os.PathLike[str] | Mapping[str, Any] | None = None,
+    settings: Sequence[str] = (),
+    ignore: Sequence[str] = (),
+    modalities: Mapping[str, str] | None = None,
+    media_root: str | os.PathLike[str] | None = None,
+    resume: bool = False,
+    split: Mapping[str, Any] | None = None,
+    say: Say = lambda _: None,
+    report: Callable[[dict[str, Any]], None] = lambda _: None,
+    **training: Any,
+) -> Predictor:
+    """Learn from rows without labels: to bring together what belongs to one row, and to rebuild what is hidden.
+
+    What it returns answers nothing yet; `fit(..., start=it)` does, and `Predictor.anomaly` says how strange rows are.
+
+    Args:
+        table: anything `read_table` takes.
+        ignore: columns to leave out, such as a target that is not to be known; targets of the configuration are, too.
+        valid, out, config, settings, modalities, media_root, resume, split, say, report, training: as for `fit`; what is
+            learned is the section `pretraining`.
+
+    Raises:
+        SensoriumError: whatever is wrong with the table, the options or the media, before or while training.
+    """
+    from sensorium.pretraining.run import possible, run_pretraining  # here: Lightning is loaded for training alone
+
+    rows = read_table(table, media_root)
+    given = over(config, {"training": training, "split": split or {}})
+    chosen, schema = plan(rows, None, given, settings, ignore, modalities, targets=False)
+    chosen = possible(chosen, rows, say)
+    valid = None if valid is None else read_table(valid, media_root)
+
+    def learn(folder: Path, resume: bool) -> Predictor:
+        return Predictor(chosen, schema, *run_pretraining(rows, valid, chosen, schema, folder, resume, say, report))
+
+    return _into(out, resume, say, learn)
+
+
+def _into(
+    out: str | os.PathLike[str] | None, resume: bool, say: Say, learn: Callable[[Path, bool], Predictor]
+) -> Predictor:
+    """What `learn` (the folder for checkpoints, whether to go on from them) makes, saved to `out` where it is given.
+
+    Raises:
+        ConfigError: there is a run already, which is not to be resumed.
+    """
+    if out is not None:
+        folder = Path(out)
+        if (folder / "run.json").exists():
+            if resume:
+                say(f"{folder} is finished; nothing is changed.")
+                return load(folder)
+            raise ConfigError(
+                f"{folder} already holds a run. Take another --out, or delete it; --resume keeps it as it is."
+            )
+        checkpoints = folder / "checkpoints"
+        predictor = learn(checkpoints, resume)
+        predictor.save(folder)
+        shutil.rmtree(checkpoints)
+        return predictor
+    with tempfile.TemporaryDirectory() as folder:
+        return learn(Path(folder), False)
