@@ -75,7 +75,7 @@ def test_the_share_has_the_highest_posterior(rows):
     target = random.integers(0, 2, rows).astype(float)
     joint, own = (random.normal(size=(rows, 1)) + 2 * target[:, None] - 1 for _ in range(2))
     beside, there = random.normal(size=(rows, 1)), random.random(rows) < 0.8
-    found = training._best("binary", joint, own, beside, there, target)
+    [found] = training._best("binary", joint, own, beside, there, target)
     grid = np.linspace(0, 1, 2001)
 
     def loss(share):
@@ -92,7 +92,7 @@ def test_many_rows_take_the_share_to_what_tells(noisy):
     target = random.normal(size=2000)
     right, wrong = target[:, None] + 0.1 * random.normal(size=(2000, 1)), random.normal(size=(2000, 1))
     joint, own = (wrong, right) if noisy == "joint" else (right, wrong)
-    share = training._best("regression", joint, own, np.zeros((2000, 1)), np.ones(2000, dtype=bool), target)
+    [share] = training._best("regression", joint, own, np.zeros((2000, 1)), np.ones(2000, dtype=bool), target)
     assert share == pytest.approx(float(noisy == "joint"), abs=0.02)
 
 

@@ -189,7 +189,7 @@ def train(
     best = folder / "best.ckpt"
     if best.exists():
         state = torch.load(best, map_location="cpu", weights_only=True)["state_dict"]
-        model.load_state_dict(_part(state, "model."))
+        model.load_state_dict(_part(module.whole(state), "model."))
         if balancer is not None:
             balancer.load_state_dict(_part(state, "balancer."))
     model.cpu().eval()
@@ -220,6 +220,8 @@ def measured_precision(
     objective: "Objective | None" = None,
 ) -> str:
     """The precision that `options.precision` comes to on this machine; the model's weights stay as they are."""
+    if options.precision != "auto":
+        return options.precision
     count = min(options.batch_size, len(rows))
     batch = rows.batch(range(count))
     saved = {name: value.clone() for name, value in model.state_dict().items()}

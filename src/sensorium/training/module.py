@@ -1,8 +1,10 @@
 """What one step of training does."""
 
+import hashlib
 import math
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import lightning
@@ -15,6 +17,7 @@ from sensorium.data.joining import appended
 from sensorium.encoders import Pretrained
 from sensorium.encoders.features import Input
 from sensorium.errors import TrainingError
+from sensorium.export.archive import add_weights
 from sensorium.heads.generation import Generation
 from sensorium.model import MultimodalModel
 from sensorium.training.augment import augment, drop_modalities
@@ -69,6 +72,7 @@ class TrainingModule(lightning.LightningModule):
             for name in widened.wide.targets:
                 nn.init.zeros_(model.head(name).linear.weight)
                 nn.init.zeros_(model.head(name).linear.bias)
+        self.resting = tuple(self._resting())
 
     def on_train_epoch_start(self) -> None:
         for module in self.modules():
@@ -173,10 +177,43 @@ class TrainingModule(lightning.LightningModule):
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         if self.balancer is not None:
             checkpoint["balance"] = self.balancer.state
+        for name in self.resting:
+            del checkpoint["state_dict"][name]
+        checkpoint["resting"] = self._mark
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         if self.balancer is not None:
             self.balancer.state = checkpoint["balance"]
+        if checkpoint.get("resting", self._mark) != self._mark:
+            raise TrainingError(
+                "the checkpoint goes with other weights of its pretrained models than there are now. "
+                "Bring back the models' files, or fit without resuming."
+            )
+        checkpoint["state_dict"] = self.whole(checkpoint["state_dict"])
+
+    def whole(self, state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """The weights of a checkpoint together with those that it needs not hold, since they never change."""
+        own = self.state_dict()
+        return {**{name: own[name] for name in self.resting}, **state}
+
+    def _resting(self) -> Iterator[str]:
+        """Names of what is in pretrained bodies and does not learn; their batch norms keep their statistics, too."""
+        state = self.state_dict(keep_vars=True)
+        for path, part in self.named_modules(remove_duplicate=False):
+            if isinstance(part, Pretrained | Generation):
+                # What is let loose later (`thaw`) learns as well.
+                chosen = part.thawed if isinstance(part, Pretrained) else [p for p in part.body.parameters() if p.requires_grad]
+                learning = set(map(id, chosen))
+                for name, value in state.items():
+                    if name.startswith(f"{path}.body.") and id(value) not in learning:
+                        yield name
+
+    @cached_property
+    def _mark(self) -> str:
+        """A hash of them: taken once, as they never change."""
+        digest, own = hashlib.sha256(), self.state_dict()
+        add_weights(digest, {name: own[name] for name in self.resting})
+        return digest.hexdigest()
 
     def configure_optimizers(self) -> Any:
         rates: dict[int, float] = {}  # of pretrained weights, by parameter

@@ -7,9 +7,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from scipy.optimize import minimize_scalar
 
-from sensorium.baselines.stacking import log_loss
 from sensorium.build import build_model
 from sensorium.config import Config
 from sensorium.data.batches import EpochSampler, Rows
@@ -20,6 +18,7 @@ from sensorium.single import Single
 from sensorium.training.augment import kinds
 from sensorium.training.domain import DomainAlignment
 from sensorium.training.loop import train
+from sensorium.training.shares import fit_shares
 from sensorium.training.start import Start
 from sensorium.training.widen import Widened
 
@@ -93,7 +92,7 @@ def _share(
     size: int,
     widened: Widened | None,
 ) -> None:
-    """Each target's share: of the highest posterior, as in `widen.join`."""
+    """Each target's share, by the validation rows."""
     said: dict[str, list[tuple[np.ndarray, ...]]] = {name: [] for name in model.targets}
     for batch in valid.batches(size):
         joint = model(batch.inputs)
@@ -108,17 +107,14 @@ def _share(
         values, mask = valid.targets[name]
         if mask.any():
             joint, own, beside, there = (np.concatenate(part)[mask] for part in zip(*parts, strict=True))
-            single.set_share(name, _best(coders[name].task, joint, own, beside, there, values[mask]))
+            single.set_share(name, *_best(coders[name].task, joint, own, beside, there, values[mask]))
 
 
 def _best(
     task: str, joint: np.ndarray, own: np.ndarray, beside: np.ndarray, there: np.ndarray, target: np.ndarray
-) -> float:
-    noise = max(1e-6, float(np.square((joint + beside)[:, 0] - target).mean())) if task == "regression" else 1.0
-
-    def loss(share: float) -> float:
+) -> list[float]:
+    def answer(share: np.ndarray) -> np.ndarray:
         part = share * there[:, None]
-        of_rows = len(target) * log_loss(task, (1 - part) * joint + part * own + beside, target) / noise
-        return of_rows + ((share - BELIEF) / DOUBT) ** 2 / 2
+        return (1 - part) * joint + part * own + beside
 
-    return float(minimize_scalar(loss, bounds=(0, 1), method="bounded").x)
+    return fit_shares(task, answer, target, (BELIEF,), DOUBT, most=1.0)

@@ -6,7 +6,6 @@ from typing import NamedTuple
 
 import numpy as np
 import torch
-from scipy.optimize import minimize
 from torch import Tensor
 
 from sensorium.baselines.handmade import HandMade
@@ -18,6 +17,7 @@ from sensorium.data.targets import TargetCoder
 from sensorium.encoders.features import Input
 from sensorium.encoders.rows import present_rows
 from sensorium.model import MultimodalModel
+from sensorium.training.shares import fit_shares
 
 __all__ = ["DEEP", "Beside", "Jury", "Stance", "Widened", "fit_wide", "join"]
 
@@ -109,20 +109,23 @@ class Jury:
             parts = network.float(), wide[name], values
             self.heard[name].append(tuple(part[mask].detach().cpu().numpy() for part in parts))
 
-    def shares(self) -> dict[str, tuple[float, float]]:
-        """What the logits of both should be multiplied by, by target."""
-        return {
-            name: _shares(self.tasks[name], *parts, self.widened.stance.belief) for name, parts in self._parts().items()
-        }
+    def shares(self) -> dict[str, list[float]]:
+        """What the logits of network and wide part should be multiplied by, by target."""
+        return {name: self._shares(name, *parts) for name, parts in self._parts().items()}
 
     def loss(self) -> float:
         """The log-loss with these shares (half the squared error of numbers), the weighted sum over targets."""
         total = 0.0
-        shares = self.shares()
         for name, (network, wide, values) in self._parts().items():
-            own = shares[name]
+            own = self._shares(name, network, wide, values)
             total += self.weights.get(name, 1.0) * log_loss(self.tasks[name], own[0] * network + own[1] * wide, values)
         return total
+
+    def _shares(self, name: str, network: np.ndarray, wide: np.ndarray, values: np.ndarray) -> list[float]:
+        belief = self.widened.stance.belief
+        return fit_shares(
+            self.tasks[name], lambda shares: shares[0] * network + shares[1] * wide, values, belief, DOUBT
+        )
 
     def _parts(self) -> dict[str, tuple[np.ndarray, ...]]:
         """Of targets with a value in some row: logits of both (N, K), and the values."""
@@ -194,9 +197,6 @@ def _affordable(rows: Rows, seconds: float) -> int:
 def join(model: MultimodalModel, widened: Widened, valid: Rows, size: int) -> None:
     """Make the wide part one of `model`, each target's shares by the validation rows.
 
-    The shares are those of the highest posterior: a log-likelihood of the rows beside a normal density around the stance's belief.
-    A few rows hardly move them, many decide.
-
     Args:
         model: trained.
         widened: with what it says of the validation rows.
@@ -211,18 +211,3 @@ def join(model: MultimodalModel, widened: Widened, valid: Rows, size: int) -> No
         if name in widened.wide.targets:
             widened.wide.set_shares(name, *shares)
     model.wide = widened.wide
-
-
-def _shares(
-    task: str, network: np.ndarray, wide: np.ndarray, target: np.ndarray, belief: tuple[float, float]
-) -> tuple[float, float]:
-    noise = 1.0
-    if task == "regression":  # in units of the deviation that is left
-        noise = max(1e-6, float(np.square((belief[0] * network + belief[1] * wide)[:, 0] - target).mean()))
-
-    def loss(shares: np.ndarray) -> float:
-        of_rows = len(target) * log_loss(task, shares[0] * network + shares[1] * wide, target) / noise
-        return of_rows + float(np.square((shares - belief) / DOUBT).sum()) / 2
-
-    network_share, wide_share = minimize(loss, belief, method="L-BFGS-B", bounds=[(0, None)] * 2).x
-    return float(network_share), float(wide_share)
