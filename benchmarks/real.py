@@ -1,8 +1,10 @@
 """Fit and score four real data sets with the defaults; write a table to benchmarks/results/real.{json,md}.
 
 Beside the model of all inputs, one is fitted on each input that could win by itself, with the same defaults.
+With --weights, what has a text is fitted with the weights that sensorium[weights] installs, and is written to
+benchmarks/results/weights.{json,md}.
 
-    python benchmarks/real.py --data FOLDER [--sets digits cook] [--seeds 0 1 2]
+    python benchmarks/real.py --data FOLDER [--sets digits cook] [--seeds 0 1 2] [--weights]
 
 FOLDER holds exercises, cook, digits and lips, each with train.csv, valid.csv and test.csv. A set that is not there is
 skipped with a message. Every fit is a process of its own, so that its peak memory is its own; a result that is in the
@@ -47,17 +49,19 @@ SETS: dict[str, dict[str, Any]] = {
 
 
 MEDIA = {"cook": {"text", "image"}, "exercises": {"start_image", "end_image", "first_step"}}  # beside the columns
+WITH_WEIGHTS = {"cook": ["text"], "exercises": ["first_step", "start_image+end_image"]}  # inputs by themselves
 
 
-def single(name: str, folder: Path, seed: int, key: str) -> dict[str, Any]:
-    """One fit on one input, in this process: its test scores."""
+def single(name: str, folder: Path, seed: int, key: str, weights: bool) -> dict[str, Any]:
+    """One fit on one input, or on several joined by +, in this process: its test scores."""
     import sensorium as sm
 
     plan = SETS[name]
     columns = [
         column for column in read_header(folder / "train.csv") if column not in {plan["target"], *plan["ignore"]}
     ]
-    other = set(columns) - {key} if key in columns else set(columns) & MEDIA[name]
+    wanted = key.split("+")
+    other = set(columns) - set(wanted) if wanted[0] in columns else set(columns) & MEDIA[name]
     with tempfile.TemporaryDirectory() as out:
         predictor = sm.fit(
             folder / "train.csv",
@@ -67,11 +71,17 @@ def single(name: str, folder: Path, seed: int, key: str) -> dict[str, Any]:
             ignore=[*plan["ignore"], *sorted(other)],
             seed=seed,
             probes=False,
+            pretrained=weights,
         )
         found = predictor.evaluate(folder / "test.csv")["metrics"]
-    if list(predictor.readers) != [key]:
+    if list(predictor.readers) != wanted:
         raise SystemExit(f"{name}: the model of {key} reads {', '.join(predictor.readers)}")
     return {"set": name, "seed": seed, "input": key, "accuracy": found["accuracy"], "macro_f1": found["macro_f1"]}
+
+
+def singles(name: str, weights: bool) -> list[str]:
+    """What is fitted by itself."""
+    return WITH_WEIGHTS[name] if weights else SETS[name]["single"]
 
 
 def read_header(path: Path) -> list[str]:
@@ -79,7 +89,7 @@ def read_header(path: Path) -> list[str]:
         return next(csv.reader(file))
 
 
-def measure(name: str, folder: Path, seed: int) -> dict[str, Any]:
+def measure(name: str, folder: Path, seed: int, weights: bool) -> dict[str, Any]:
     """One fit, in this process: test scores of the fused model and of each input alone in it, seconds, peak memory."""
     import torch
 
@@ -95,6 +105,7 @@ def measure(name: str, folder: Path, seed: int) -> dict[str, Any]:
             out=out,
             ignore=plan["ignore"],
             seed=seed,
+            pretrained=weights,
             say=lambda line: print(line, file=sys.stderr, flush=True),
         )
         seconds = time.monotonic() - start
@@ -136,15 +147,16 @@ def line(name: str, what: str, scores: list[dict[str, float]], floor: float | No
     return f"| {name} | {what} | {mean:.3f} | {interval} | {len(scores)} | {'' if floor is None else f'{floor:.2f}'} |"
 
 
-def table(results: list[dict[str, Any]]) -> str:
+def table(results: list[dict[str, Any]], weights: bool = False) -> str:
     """The results as Markdown: a line a set and what was scored."""
     lines = [
-        "# Real data, defaults",
+        "# Real data, shipped weights" if weights else "# Real data, defaults",
         "",
+        *(["Defaults but for `training.pretrained=true`.", ""] if weights else []),
         "Accuracy on test: the mean over seeds, and the 95 % bootstrap interval of the first seed. `only`: a model fitted on",
         "that input by itself. `alone`: the fused model with the other inputs absent. Floors: the best of logistic regression and SVM on simple hand-made",
         "features, given with the data. Seconds and memory are of one fit; seconds depend on what else the machine does.",
-        "Repeat with `python benchmarks/real.py --data FOLDER`.",
+        f"Repeat with `python benchmarks/real.py --data FOLDER{' --weights' * weights}`.",
         "",
         "| set | what | accuracy | interval | seeds | floor |",
         "|---|---|---|---|---|---|",
@@ -162,7 +174,7 @@ def table(results: list[dict[str, Any]]) -> str:
         floors = dict(plan["floors"])
         lines.append(line(name, "**fused**", [r["accuracy"] for r in runs], floors.pop("all", None)))
         lines.append(line(name, "fused, macro F1", [r["macro_f1"] for r in runs], None))
-        for key in plan["single"]:
+        for key in singles(name, weights):
             alone = sorted((r for r in results if r["set"] == name and r.get("input") == key), key=lambda r: r["seed"])
             if alone:
                 lines.append(line(name, f"{key} only", [r["accuracy"] for r in alone], floors.get(key)))
@@ -189,29 +201,36 @@ def main() -> None:
     parser.add_argument(
         "--one", nargs=3, metavar=("SET", "SEED", "INPUT"), help="measure one and print it; used by this program"
     )
+    parser.add_argument("--weights", action="store_true", help="with the weights that sensorium[weights] installs")
     given = parser.parse_args()
     if given.one:
         name, seed, key = given.one
         folder = given.data / name
-        print(json.dumps(single(name, folder, int(seed), key) if key else measure(name, folder, int(seed))))
+        found = (
+            single(name, folder, int(seed), key, given.weights)
+            if key
+            else measure(name, folder, int(seed), given.weights)
+        )
+        print(json.dumps(found))
         return
-    path = RESULTS / "real.json"
+    path = RESULTS / ("weights.json" if given.weights else "real.json")
     results = json.loads(path.read_text()) if path.exists() else []
     for seed in given.seeds:
-        for name in given.sets:
+        for name in [name for name in given.sets if not given.weights or name in WITH_WEIGHTS]:
             if not (given.data / name / "train.csv").is_file():
                 print(f"{name}: skipped, {given.data / name} is not there", file=sys.stderr)
                 continue
-            for key in ("", *SETS[name]["single"]):
+            for key in ("", *singles(name, given.weights)):
                 if any(r["set"] == name and r["seed"] == seed and r.get("input", "") == key for r in results):
                     continue
                 print(f"--- {name}, seed {seed} {key}", file=sys.stderr, flush=True)
                 command = [sys.executable, __file__, "--data", str(given.data), "--one", name, str(seed), key]
+                command += ["--weights"] * given.weights
                 results.append(json.loads(subprocess.run(command, check=True, stdout=subprocess.PIPE).stdout))
                 RESULTS.mkdir(exist_ok=True)
                 path.write_text(json.dumps(results, indent=1) + "\n")
-                (RESULTS / "real.md").write_text(table(results))
-    print(table(results))
+                path.with_suffix(".md").write_text(table(results, given.weights))
+    print(table(results, given.weights))
 
 
 if __name__ == "__main__":
