@@ -43,6 +43,8 @@ sensorium.Predictor.robustness(rows, media_root=None, seed=0, time_limit=None, s
 sensorium.Predictor.save(folder)
 sensorium.Predictor.zero_shot(rows, classes, inputs=None, text=None, temperature=None, media_root=None, say=...)
 sensorium.SensoriumError
+sensorium.adapt(run, table, *, train='lora', target=None, valid=None, out=None, settings=(), ignore=(),
+    modalities=None, media_root=None, resume=False, say=..., report=..., **training)
 sensorium.compare(table, target=None, *, test=None, out='comparison', folds=None, seeds=1, pairs=False, fusions=None,
     jobs=1, time_limit=None, config=None, settings=(), ignore=(), modalities=None, media_root=None, split=None,
     say=..., **training)

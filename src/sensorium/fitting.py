@@ -7,12 +7,12 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from sensorium.data.table import read_table
-from sensorium.errors import ConfigError
+from sensorium.data.table import Table, read_table
+from sensorium.errors import ConfigError, did_you_mean
 from sensorium.planning import over, plan
 from sensorium.predictor import Predictor, Say, load
 
-__all__ = ["fit", "pretrain"]
+__all__ = ["adapt", "fit", "pretrain"]
 
 
 def fit(
@@ -135,6 +135,72 @@ def pretrain(
         return Predictor(chosen, schema, *run_pretraining(rows, valid, chosen, schema, folder, resume, say, report))
 
     return _into(out, resume, say, learn)
+
+
+def adapt(
+    run: str | os.PathLike[str] | Predictor,
+    table: Any,
+    *,
+    train: str = "lora",
+    target: str | Sequence[str] | None = None,
+    valid: Any = None,
+    out: str | os.PathLike[str] | None = None,
+    settings: Sequence[str] = (),
+    ignore: Sequence[str] = (),
+    modalities: Mapping[str, str] | None = None,
+    media_root: str | os.PathLike[str] | None = None,
+    resume: bool = False,
+    say: Say = lambda _: None,
+    report: Callable[[dict[str, Any]], None] = lambda _: None,
+    **training: Any,
+) -> Predictor:
+    """Go on with a finished run on the rows of another table: of another place, with new classes, with other columns.
+
+    Inputs, encoders, fusion, heads and the linear model beside them are the run's, and so is the configuration but for
+    what is given over it. A column that the run never saw is a new input; an input whose columns are gone counts as
+    missing. Classes stay in the run's order, new ones follow.
+
+    Args:
+        run: that goes on; it stays as it is.
+        table: anything `read_table` takes.
+        train: what of the run learns: heads; lora, low-rank adapters of encoders and fusion, too, which needs PEFT; all,
+            at a smaller learning rate. What is new learns in any case.
+        target: the column, or several, of the run or new; the run's targets that the table has where left out.
+        ignore: columns of the table that are taken for not there.
+        valid, out, settings, modalities, media_root, resume, say, report, training: as for `fit`.
+
+    Raises:
+        SensoriumError: whatever is wrong with the run, the table, the options or the media, before or while training.
+    """
+    from sensorium.training.adaptation import Adaptation  # here: Lightning is loaded for training alone
+    from sensorium.training.fit import run_fit
+
+    rows = _without(read_table(table, media_root), ignore)
+    valid = None if valid is None else read_table(valid, media_root).without(ignore)
+    given, name = (run, "the run") if isinstance(run, Predictor) else (load(run), str(run))
+    begin = Adaptation(given, name, rows, train, target, modalities)
+    chosen, schema = plan(rows, begin.targets, {"training": training}, settings, (), modalities, start=begin)
+    begin.check(chosen)
+
+    def learn(folder: Path, resume: bool) -> Predictor:
+        fitted = run_fit(rows, valid, chosen, schema, folder, resume, say, report, begin)
+        weights = given.run.get("files", {}).get("weights.safetensors")
+        record = {**fitted.run, "adapted": {"run": name, "weights": weights, **begin.told}}
+        return Predictor(chosen, schema, *fitted._replace(run=record))
+
+    return _into(out, resume, say, learn)
+
+
+def _without(table: Table, columns: Sequence[str]) -> Table:
+    """A table without some of its columns.
+
+    Raises:
+        ConfigError: there is no such column.
+    """
+    for name in columns:
+        if name not in table.columns:
+            raise ConfigError(f"{table.name} has no column '{name}'. {did_you_mean(name, table.columns)}")
+    return table.without(columns)
 
 
 def _into(

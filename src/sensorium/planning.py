@@ -52,6 +52,8 @@ def plan(
         seen = {column: kind for column, kind in start.modalities(table).items() if column not in ignore}
         modalities = {**seen, **(modalities or {})}
     schema = guess_schema(table, modalities, ignore)
+    if start is not None:
+        schema = start.schema(schema)
     names = ([target] if isinstance(target, str) else list(target or [])) if targets else None
     data = complete(given, schema, table, names, known)
     # By every input's name, since one with a dot in it is only found among those that are there.

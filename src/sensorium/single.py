@@ -5,6 +5,7 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor, nn
 
+from sensorium.encoders.bag import of_item
 from sensorium.encoders.features import Features, Input
 
 __all__ = ["Single"]
@@ -26,6 +27,21 @@ class Single(nn.Module):
         self.network = network
         (self.modality,) = network.modalities
         self.register_buffer("shares", torch.zeros(len(network.targets)))
+        self.borrows = False
+        self.register_state_dict_post_hook(_leave_out_borrowed)
+        self.register_load_state_dict_pre_hook(_fill_in_borrowed)
+
+    def borrow(self, joint: nn.Module) -> None:
+        """Use the frozen pretrained network of the joint model in place of an own one: kept in memory and on disk once."""
+        of_item(self.network.encoder(self.modality)).body = of_item(joint.encoder(self.modality)).body
+        self.borrows = True
+
+    def borrowed(self) -> dict[str, Tensor]:
+        """What is the joint model's, by its name here."""
+        if not self.borrows:
+            return {}
+        body = of_item(self.network.encoder(self.modality)).body
+        return body.state_dict(prefix=next(f"{path}." for path, part in self.named_modules() if part is body))
 
     def share(self, target: str) -> float:
         return float(self.shares[self.network.targets.index(target)])
@@ -51,3 +67,12 @@ class Single(nn.Module):
             share = share.reshape(-1, *[1] * (logits.dim() - 1))
             found[target] = torch.lerp(logits.float(), own[target].float(), share)
         return found
+
+
+def _leave_out_borrowed(single: Single, state: dict[str, Tensor], prefix: str, _: object) -> None:
+    for name in single.borrowed():
+        del state[prefix + name]
+
+
+def _fill_in_borrowed(single: Single, state: dict[str, Tensor], prefix: str, *_: object) -> None:
+    state.update({prefix + name: value for name, value in single.borrowed().items()})

@@ -33,6 +33,7 @@ except SystemExit as end:
         "check",
         "pretrain",
         "fit",
+        "adapt",
         "compare",
         "evaluate",
         "predict",
@@ -76,6 +77,19 @@ def test_fit_evaluate_predict_as_spelt(sensorium, table, config, tmp_path):
     before = (run / "run.json").read_bytes()
     assert sensorium("fit", table, "--target", "label", "--out", run)[0] == 2
     assert (run / "run.json").read_bytes() == before
+
+
+def test_adapt_as_spelt(sensorium, run, table, tmp_path):
+    code, out, err = sensorium(
+        "adapt", run, table, "--out", tmp_path / "adapted", "--train", "heads", "--epochs", 1, "--no-probes", "--json"
+    )
+    assert code == 0, err
+    assert json.loads(out)["start"]["train"] == "heads"
+    assert sensorium("predict", tmp_path / "adapted", table, "-o", tmp_path / "answers.csv")[0] == 0
+    code, _, err = sensorium("adapt", run, table, "--out", tmp_path / "other", "--train", "head")
+    assert code == 2
+    assert "unknown value 'head'" in err
+    assert not (tmp_path / "other").exists()
 
 
 def test_pretrain_fit_from_and_anomaly_as_spelt(sensorium, table, config, tmp_path):

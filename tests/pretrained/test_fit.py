@@ -11,10 +11,11 @@ pytest.importorskip("peft", reason="pretrained encoders need 'sensorium[pretrain
 import pandas as pd
 import tiny
 import torch
+from safetensors.torch import load_file, save_file
 
 import sensorium as sm
 from sensorium.data.table import read_table
-from sensorium.errors import ConfigError
+from sensorium.errors import ConfigError, TrainingError
 from sensorium.planning import plan
 
 QUICK = {"epochs": 2, "wide": False, "probes": False, "threads": 1}
@@ -180,3 +181,65 @@ def test_a_column_with_a_dot_gets_its_own_sizes_too(tmp_path):
         read_table(rows), "kind", settings=[f"inputs.photo.1.encoder={{type: pretrained, model: {tmp_path}}}"]
     )
     assert chosen.inputs["photo.1"].size == (32, 32)
+
+
+class Killed(Exception):
+    """In the middle of an epoch."""
+
+
+@pytest.mark.parametrize(("train", "held"), [("frozen", 0), ("lora", 24), ("top:1", 16), ("all", 37)])
+def test_checkpoints_hold_what_learns_and_a_resumed_fit_is_the_same(tmp_path, train, held):
+    tiny.save("bert", tmp_path / "model")
+    options = {**QUICK, "epochs": 3, "precision": "32", "config": config(tmp_path / "model", train)}
+    plain = sm.fit(table(), "kind", **options)
+
+    def stop(told):
+        if told["epoch"] == 3:
+            raise Killed
+
+    with pytest.raises(Killed):
+        sm.fit(table(), "kind", out=tmp_path / "run", report=stop, **options)
+    (last,) = (tmp_path / "run").rglob("last.ckpt")
+    state = torch.load(last, weights_only=True)["state_dict"]
+    body = [name for name in state if ".body." in name]
+    assert len(body) == held
+    assert len(state) > held
+    again = sm.fit(table(), "kind", out=tmp_path / "run", resume=True, **options)
+    first, second = plain.model.state_dict(), again.model.state_dict()
+    assert first.keys() == second.keys()
+    assert all(torch.equal(value, second[name]) for name, value in first.items())
+    left_out = ["seconds", "waited"]
+    assert again.history.drop(columns=left_out).equals(plain.history.drop(columns=left_out))
+
+
+def test_a_checkpoint_of_other_pretrained_weights_is_not_gone_on_from(tmp_path):
+    tiny.save("bert", tmp_path / "model")
+    options = {**QUICK, "config": config(tmp_path / "model", "frozen")}
+
+    def stop(told):
+        if told["epoch"] == 2:
+            raise Killed
+
+    with pytest.raises(Killed):
+        sm.fit(table(), "kind", out=tmp_path / "run", report=stop, **options)
+    weights = load_file(tmp_path / "model" / "model.safetensors")
+    save_file(
+        {name: value + 1 for name, value in weights.items()}, tmp_path / "model" / "model.safetensors", {"format": "pt"}
+    )
+    with pytest.raises(TrainingError, match="goes with other weights of its pretrained models than there are now"):
+        sm.fit(table(), "kind", out=tmp_path / "run", resume=True, **options)
+
+
+def test_a_frozen_network_that_is_kept_twice_is_written_once(tmp_path, monkeypatch):
+    tiny.save("bert", tmp_path / "model")
+    options = {**QUICK, "config": {**config(tmp_path / "model", "frozen"), "balance": {"method": "auto"}}}
+    told = {"input": "note", "alone": 0.1, "fused": 0.2}
+    monkeypatch.setattr("sensorium.training.balance.Balancer.better_alone", told)
+    predictor = sm.fit(table(), "kind", out=tmp_path / "run", **options)
+    assert predictor.model.single.network.encoder("note").body is predictor.model.encoder("note").body
+    names = load_file(tmp_path / "run" / "weights.safetensors")
+    assert sum(name.startswith("single.") for name in names) > 0
+    assert not any(name.startswith("single.") and ".body." in name for name in names)
+    again = sm.load(tmp_path / "run")
+    assert again.model.single.network.encoder("note").body is again.model.encoder("note").body
+    pd.testing.assert_frame_equal(again.predict_proba(table()), predictor.predict_proba(table()))

@@ -2,6 +2,7 @@
 
 import typer
 
+from sensorium.cli.adapt import adapt
 from sensorium.cli.anomaly import anomaly
 from sensorium.cli.cache import cache
 from sensorium.cli.check import check
@@ -34,6 +35,7 @@ for command in (
     check,
     pretrain,
     fit,
+    adapt,
     compare,
     evaluate,
     predict,

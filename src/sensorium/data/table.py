@@ -7,7 +7,7 @@ import os
 import re
 import tempfile
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -73,6 +73,13 @@ class Table:
         """Some of the rows, which keep their numbers."""
         rows = np.asarray(rows, dtype=PLACE)
         return replace(self, places=rows if self.places is None else self.places[rows])
+
+    def without(self, columns: Collection[str]) -> "Table":
+        """The same rows without some of the columns."""
+        left = [name for name in self.columns if name not in columns]
+        return replace(
+            self, source=self.source.select(left) if isinstance(self.source, pa.Table) else self.source[left]
+        )
 
     def release(self) -> None:
         """Give back the memory of what was read of a mapped file; what is read again comes from the system's cache."""

@@ -50,6 +50,7 @@ def write_run(folder: Path, predictor: Any) -> None:
         "calibration": {name: found.to_json() for name, found in predictor.calibration.items()},
         "wide": [] if model.wide is None else list(model.wide.targets),
         "single": None if model.single is None else model.single.modality,
+        "borrows": model.single is not None and model.single.borrows,
     }
     if model.sources:
         inputs["sources"] = {name: source.to_json() for name, source in model.sources.items()}
@@ -99,6 +100,8 @@ def read_run(folder: Path) -> tuple[Any, ...]:
     if (modality := states.get("single")) is not None:
         own = config.model_copy(update={"inputs": {modality: config.inputs[modality]}})
         model.single = Single(build_model(own, {modality: readers[modality]}, coders, sources))
+        if states.get("borrows"):
+            model.single.borrow(model)
     try:
         model.load_state_dict(load_tensors((folder / "weights.safetensors").read_bytes()))
     except (SafetensorError, RuntimeError) as error:

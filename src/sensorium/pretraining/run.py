@@ -104,7 +104,7 @@ def run_pretraining(
     checked = Rows(valid, readers, None, problems, loader, memory // 4)
     say(f"{len(rows)} rows to learn from, {len(checked)} to validate with; {len(readers)} inputs.")
     any_input(rows)
-    remember(model, [rows, checked], loader.cache, say)
+    remember(model, [rows, checked], loader.cache, say, options.precision)
     modalities = kinds(readers)
     objective = Objective(config.pretraining, modalities)
     precision = kept_precision(folder, resume, lambda: measured_precision(model, rows, options, modalities, objective))

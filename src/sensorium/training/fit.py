@@ -32,7 +32,7 @@ from sensorium.training.rebalance import rebalance
 from sensorium.training.record import begin, kept_precision, run_record
 from sensorium.training.single import keep_single
 from sensorium.training.start import Start
-from sensorium.training.widen import DEEP, fit_wide, join
+from sensorium.training.widen import fit_wide, join
 
 __all__ = ["Fitted", "any_input", "fit_readers", "rehearse", "run_fit"]
 
@@ -89,7 +89,8 @@ def run_fit(
     problems = Problems(strict=options.strict)
     loader, memory = build_loader(config, say), options.memory * 2**20
     warnings: list[str] = []
-    train_table, valid_table, coders = coded_sides(table, valid, config, problems, loader, warnings)
+    gone_on = {} if start is None else start.coders
+    train_table, valid_table, coders = coded_sides(table, valid, config, problems, loader, warnings, gone_on)
     beside = without_target(table, unlabelled, config)
     readers = build_readers(config, schema)
     known = {} if start is None else start.readers(readers, config)
@@ -106,14 +107,16 @@ def run_fit(
     if alignment is not None:
         say(alignment.line())
     any_input(rows)
-    remember(model, [rows, checked, *others], loader.cache, say)
+    remember(model, [rows, checked, *others], loader.cache, say, options.precision)
     reading = time.monotonic() - started
     widened = None
     if options.wide and all(coder.outputs for coder in coders.values()):
         limit = None if options.time_limit is None else WIDE_SHARE * options.time_limit
-        widened = fit_wide(rows, checked, coders, limit)
-        if widened is not None and start is not None:  # few rows to learn from, but the network has seen more
-            widened = widened._replace(stance=DEEP)
+        widened = (
+            fit_wide(rows, checked, coders, limit)
+            if start is None
+            else start.widen(model, rows, checked, coders, limit)
+        )
     together = widened if widened is not None and widened.stance.hidden is not None else None
     widening = time.monotonic() - started - reading
     modalities = kinds(readers)

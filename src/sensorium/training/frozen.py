@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import math
 import time
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
@@ -16,13 +17,17 @@ from sensorium.export.archive import add_weights
 from sensorium.media.cache import MediaCache
 from sensorium.media.decode import Decoded
 from sensorium.model import MultimodalModel
+from sensorium.training.precision import processor_has_bf16
 
 __all__ = ["fingerprint", "remember"]
 
 CHUNK = 1024  # rows that are sorted by length together, so that short ones are not padded to long ones
 FIXED = 32  # rows of pictures or clips, whose length is one
 BATCH = 32
+KEPT = 256  # rows that go into the cache together: each time the disk is waited for
 FORMAT = 1
+JUDGED = 8  # rows by which bf16 is judged
+CLOSE = 0.01  # of what tokens differ by from one another: bf16 may change them by so much
 
 
 @torch.no_grad()
@@ -31,26 +36,66 @@ def remember(
     parts: Sequence[Rows],
     cache: MediaCache | None = None,
     say: Callable[[str], None] = lambda _: None,
+    precision: str = "auto",
 ) -> None:
     """Fill `known` of some rows with what the frozen part of each encoder says of each row.
 
     Kept in the cache under a hash of the weights and of the values read, so that no later fit computes it again.
+    Numbers of 32 bits, in whatever precision they were computed. Answers to new rows are computed in 32 bits, so an
+    encoder is asked in bf16 only where that changes what it says by no more than CLOSE.
 
     Args:
         model: whose encoders are asked.
         parts: read once, here.
         cache: None: nothing is kept beyond `known`.
         say: called with a line for each input of each part: rows, those that the cache had, seconds.
+        precision: 32; bf16: for each encoder that says nearly the same in it; auto: likewise, where the processor has it.
     """
     if model.frozen:
         model.eval()
     for name in model.frozen:
-        mark = fingerprint(model.encoder(name))
+        encoder = model.encoder(name)
+        wanted = precision == "bf16" or (precision == "auto" and processor_has_bf16())
+        chosen = "bf16" if wanted and _change(encoder, parts, name, cache) <= CLOSE else "32"
+        mark, how = fingerprint(encoder, chosen), ", in bf16" if chosen == "bf16" else ""
         for rows in parts:
             start = time.monotonic()
-            rows.known[name], had = _read(model.encoder(name), rows, name, mark, cache)
+            with _computing(chosen):
+                rows.known[name], had = _read(encoder, rows, name, mark, cache)
             seconds = time.monotonic() - start
-            say(f"'{name}': its frozen encoder has read {len(rows)} rows in {seconds:.1f} s ({had} of them known before).")
+            say(
+                f"'{name}': its frozen encoder has read {len(rows)} rows in {seconds:.1f} s{how} "
+                f"({had} of them known before)."
+            )
+
+
+def _change(encoder: Any, parts: Sequence[Rows], name: str, cache: MediaCache | None) -> float:
+    """How much bf16 changes what an encoder says, beside how much its tokens differ from one another.
+
+    Judged by the first rows that have the input, once an encoder and cache.
+    """
+    key = hashlib.sha256(fingerprint(encoder, "32 to bf16")).digest()[:16]
+    if cache is not None and (known := cache.get(key)) is not None:
+        return float(known.values[0])
+    for rows in parts:
+        for start in range(0, len(rows), JUDGED):
+            items = rows.items(name, range(start, min(start + JUDGED, len(rows))))
+            values, mask = map(torch.from_numpy, rows.readers[name].collate(items))
+            if not mask.any():
+                continue
+            tokens, real = encoder.look(values, mask)
+            with _computing("bf16"):
+                rounded = encoder.look(values, mask).tokens[real]  # (N, seen), of real tokens alone
+            exact = tokens[real]
+            change = float((rounded - exact).norm() / (exact - exact.mean(0)).norm())
+            if cache is not None:
+                cache.put({key: Decoded(np.array([change]))})
+            return change
+    return math.inf
+
+
+def _computing(precision: str) -> torch.autocast:
+    return torch.autocast("cpu", torch.bfloat16, enabled=precision == "bf16")
 
 
 def _read(
@@ -58,11 +103,11 @@ def _read(
 ) -> tuple[tuple[np.ndarray, np.ndarray], int]:
     """What an encoder says of an input's rows, tokens and mask, and how many of them the cache had."""
     found: list[np.ndarray | None] = [None] * len(rows)
+    new: dict[bytes, Decoded] = {}  # not in the cache yet
     had = 0
     for places, values, mask in _sorted_batches(rows, name):
         keys = [
-            _key(mark, *row) if there else None
-            for row, there in zip(_rows(values, mask), _there(mask), strict=True)
+            _key(mark, *row) if there else None for row, there in zip(_rows(values, mask), _there(mask), strict=True)
         ]
         wanted = []
         for at, (place, key) in enumerate(zip(places, keys, strict=True)):
@@ -76,19 +121,22 @@ def _read(
         if not wanted:
             continue
         tokens, real = encoder.look(torch.from_numpy(values[wanted]), torch.from_numpy(mask[wanted]))
-        new = {}
         for at, row, there in zip(wanted, tokens.numpy(), real.numpy(), strict=True):
             found[places[at]] = row[there]  # (T, seen), of real tokens alone
-            new[keys[at]] = Decoded(row[there])
-        if cache is not None:
+            new[keys[at]] = Decoded(found[places[at]])
+        if cache is not None and len(new) >= KEPT:
             cache.put(new)
+            new.clear()
+    if cache is not None:
+        cache.put(new)
     return _together(found, of_item(encoder).seen), had
 
 
-def fingerprint(encoder: Any) -> bytes:
-    """A hash of all that `look` depends on beside the values: weights, pooling, layers."""
+def fingerprint(encoder: Any, precision: str = "32") -> bytes:
+    """A hash of all that `look` depends on beside the values: weights, pooling, layers, precision."""
     inner = of_item(encoder)
-    digest = hashlib.sha256(json.dumps([FORMAT, inner.pooling, inner.count, inner.body.source.to_json()]).encode())
+    told = [FORMAT, precision, inner.pooling, inner.count, inner.body.source.to_json()]
+    digest = hashlib.sha256(json.dumps(told).encode())
     add_weights(digest, inner.body.state_dict())
     return digest.digest()
 

@@ -1,11 +1,13 @@
 """The rows with a target, on two sides, and what codes their targets."""
 
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
 from sensorium.build import build_text_coder
 from sensorium.config import Config
+from sensorium.data.extended_target import extend_target
 from sensorium.data.problems import Problems
 from sensorium.data.table import Table
 from sensorium.data.targets import TargetCoder, fit_target, is_filled
@@ -24,12 +26,20 @@ def coded_sides(
     problems: Problems,
     loader: MediaLoader,
     warnings: list[str],
+    known: Mapping[str, TargetCoder] | None = None,
 ) -> tuple[Table, Table, dict[str, TargetCoder]]:
-    """Rows with a target, split, and the targets' coders: all that can be wrong with them is said before training."""
+    """Rows with a target, split, and the targets' coders: all that can be wrong with them is said before training.
+
+    known: coders of another run, by target, which are gone on with.
+    """
     table = with_target(table, config, problems, of_domain(table, config.domain.column))
     first = next(iter(config.targets))
     tasks = {name: target.task for name, target in config.targets.items()}
-    whole = fit_target(first, table.cells(first), tasks[first])
+
+    def coded(name: str, cells: Sequence[Any]) -> TargetCoder:
+        return extend_target(known[name], cells) if known and name in known else fit_target(name, cells, tasks[name])
+
+    whole = coded(first, table.cells(first))
     if valid is None:
         table, valid = choose_sides(table, whole, config, loader, warnings)
     else:
@@ -39,8 +49,7 @@ def coded_sides(
         valid = with_target(valid, config, problems)
         warn_of_shared(table, valid, config, loader, warnings)
     coders = {
-        name: _counted(whole, table.cells(name)) if name == first else fit_target(name, table.cells(name), task)
-        for name, task in tasks.items()
+        name: _counted(whole, table.cells(name)) if name == first else coded(name, table.cells(name)) for name in tasks
     }
     for name, task in tasks.items():
         if task == "generation":

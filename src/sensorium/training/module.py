@@ -68,7 +68,7 @@ class TrainingModule(lightning.LightningModule):
         self.model, self.options, self.weights = model, options, dict(weights)
         self.modalities, self.steps, self.started = dict(modalities), steps, started
         self.balancer, self.widened, self.objective, self.alignment = balancer, widened, objective, alignment
-        if widened is not None:  # the first answers are those of the wide part
+        if widened is not None and widened.stance.begins:
             for name in widened.wide.targets:
                 nn.init.zeros_(model.head(name).linear.weight)
                 nn.init.zeros_(model.head(name).linear.bias)
@@ -78,6 +78,8 @@ class TrainingModule(lightning.LightningModule):
         for module in self.modules():
             if isinstance(module, Pretrained):
                 module.thaw(self.current_epoch)
+            if getattr(module, "rests", False):  # see `sensorium.training.adapters.hold`
+                module.eval()
         self.losses: list[tuple[float, int]] = []
         if self.balancer is not None:
             self.balancer.begin_epoch(self._done(self.global_step))
@@ -202,7 +204,11 @@ class TrainingModule(lightning.LightningModule):
         for path, part in self.named_modules(remove_duplicate=False):
             if isinstance(part, Pretrained | Generation):
                 # What is let loose later (`thaw`) learns as well.
-                chosen = part.thawed if isinstance(part, Pretrained) else [p for p in part.body.parameters() if p.requires_grad]
+                chosen = (
+                    part.thawed
+                    if isinstance(part, Pretrained)
+                    else [p for p in part.body.parameters() if p.requires_grad]
+                )
                 learning = set(map(id, chosen))
                 for name, value in state.items():
                     if name.startswith(f"{path}.body.") and id(value) not in learning:

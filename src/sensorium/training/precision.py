@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 import torch
 
-__all__ = ["choose_precision", "has_bf16"]
+__all__ = ["choose_precision", "has_bf16", "processor_has_bf16"]
 
 WORTH = 1.2  # bf16 rounds to three digits; it must be this much faster to be taken
 
@@ -14,6 +14,11 @@ def has_bf16() -> bool:
     """Whether the processor multiplies bf16 in hardware (AVX-512 BF16 or AMX) or there is a GPU that does."""
     if torch.cuda.is_available():
         return torch.cuda.is_bf16_supported()
+    return processor_has_bf16()
+
+
+def processor_has_bf16() -> bool:
+    """Whether the processor does, whatever there is beside it."""
     return bool(torch.ops.mkldnn._is_mkldnn_bf16_supported()) and _flags() & {"avx512_bf16", "amx_bf16"} != set()
 
 

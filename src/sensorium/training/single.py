@@ -66,6 +66,9 @@ def keep_single(
     network = build_model(own, {modality: rows.readers[modality]}, coders)
     if start is not None and modality in start.run.model.modalities:
         start.apply(network)
+    single = Single(network)
+    if modality in model.frozen:  # of the same weights, from its own files or from `start`
+        single.borrow(model)
     weights = {name: target.weight for name, target in config.targets.items()}
     started, options = time.monotonic(), config.training
     if seconds is not None:
@@ -76,7 +79,6 @@ def keep_single(
         sampler, widened=widened,
         alignment=None if alignment is None else alignment.only(modality, network.fusion.width),
     )  # fmt: skip
-    single = Single(network)
     _share(single, model, valid, coders, max(config.training.batch_size, 32), widened)
     model.single = single.eval()
     for name in model.targets:

@@ -6,14 +6,17 @@ from typing import Any
 from torch import Tensor, nn
 
 from sensorium.config import Config
-from sensorium.data.batches import Reader
+from sensorium.data.batches import Reader, Rows
 from sensorium.data.media_readers import MediaReader
+from sensorium.data.schema import Schema
 from sensorium.data.table import Table
+from sensorium.data.targets import TargetCoder
 from sensorium.encoders.bag import of_item
 from sensorium.errors import ConfigError
 from sensorium.model import MultimodalModel
+from sensorium.training.widen import DEEP, Widened, fit_wide
 
-__all__ = ["Start"]
+__all__ = ["Start", "differ", "take"]
 
 
 class Start:
@@ -26,6 +29,7 @@ class Start:
 
     def __init__(self, run: Any, name: str):
         self.run, self.name = run, name
+        self.coders: dict[str, TargetCoder] = {}  # of targets that are gone on with: here, all are new
 
     def inputs(self) -> dict[str, dict[str, Any]]:
         """The run's inputs, as they are written in a configuration."""
@@ -42,6 +46,10 @@ class Start:
         read = {column for reader in self.run.readers.values() for column in reader.columns}
         schema = self.run.schema.columns
         return {column: schema[column].modality for column in table.columns if column in read}
+
+    def schema(self, guessed: Schema) -> Schema:
+        """What the columns are, of what was guessed of the table."""
+        return guessed
 
     def taken(self, config: Config) -> list[str]:
         """The inputs of a configuration that the run has, too.
@@ -103,14 +111,10 @@ class Start:
             ConfigError: an encoder of other sizes.
         """
         theirs = self.run.model
-        taken = [name for name in model.modalities if name in theirs.modalities]
-        for name in taken:
-            place, other = model.modalities.index(name), theirs.modalities.index(name)
-            self._copy(name, model.encoder(name), theirs.encoder(name))
-            self._copy(name, model.projections[f"m{place}"], theirs.projections[f"m{other}"])
-        same = model.modalities == theirs.modalities and _differ(model.fusion, theirs.fusion) is None
+        taken = self._take_encoders(model, theirs)
+        same = model.modalities == theirs.modalities and differ(model.fusion, theirs.fusion) is None
         if same:
-            _take(model.fusion, theirs.fusion)
+            take(model.fusion, theirs.fusion)
         told = {
             "taken": [f"'{name}'" for name in taken] + ["the fusion"] * same,
             "new": [f"'{name}'" for name in model.modalities if name not in taken] + ["the fusion"] * (not same),
@@ -122,15 +126,37 @@ class Start:
         say(line)
         return {key: [name.removeprefix("the ").strip("'") for name in names] for key, names in told.items()}
 
+    def widen(
+        self,
+        model: MultimodalModel,
+        rows: Rows,
+        valid: Rows,
+        coders: Mapping[str, TargetCoder],
+        seconds: float | None,
+    ) -> Widened | None:
+        """The wide part beside a model that is to be trained, see `fit_wide`: it does not lead."""
+        found = fit_wide(rows, valid, coders, seconds)
+        # There are few rows to learn from, but the network has seen more.
+        return None if found is None else found._replace(stance=DEEP)
+
+    def _take_encoders(self, model: MultimodalModel, theirs: MultimodalModel) -> list[str]:
+        """Those that both models have, with what brings their tokens to the fusion's width."""
+        taken = [name for name in model.modalities if name in theirs.modalities]
+        for name in taken:
+            place, other = model.modalities.index(name), theirs.modalities.index(name)
+            self._copy(name, model.encoder(name), theirs.encoder(name))
+            self._copy(name, model.projections[f"m{place}"], theirs.projections[f"m{other}"])
+        return taken
+
     def _copy(self, name: str, here: nn.Module, there: nn.Module) -> None:
         here, there = (of_item(part) for part in (here, there))
-        if (fault := _differ(here, there)) is not None:
+        if (fault := differ(here, there)) is not None:
             given = self.run.config.inputs[name].encoder.model_dump(mode="json")
             raise ConfigError(
                 f"inputs.{name}: the encoder does not fit that of {self.name}: {fault}. Leave out what is written of it "
                 f"and of fusion.width to take the run's ({given}), or read the column under another name to start it anew."
             )
-        _take(here, there)
+        take(here, there)
 
 
 def _weights(module: nn.Module) -> dict[str, Tensor]:
@@ -138,13 +164,13 @@ def _weights(module: nn.Module) -> dict[str, Tensor]:
     return {key.replace(".base_layer.", "."): w for key, w in module.state_dict().items() if ".lora_" not in key}
 
 
-def _take(here: nn.Module, there: nn.Module) -> None:
+def take(here: nn.Module, there: nn.Module) -> None:
     theirs = _weights(there)
     for key, weight in _weights(here).items():
         weight.copy_(theirs[key])
 
 
-def _differ(here: nn.Module, there: nn.Module) -> str | None:
+def differ(here: nn.Module, there: nn.Module) -> str | None:
     """The first weight that one of two modules has alone or in another shape, in words; None where there is none."""
     if type(here) is not type(there):
         return f"it is {type(here).__name__} here and {type(there).__name__} there"

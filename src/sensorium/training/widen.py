@@ -32,11 +32,12 @@ class Stance(NamedTuple):
 
     hidden: the chance that the network must answer a training row without the wide part; at 0 it would learn only what is
     left. None: it is trained by itself. belief: what both parts' logits should be multiplied by, before the validation rows
-    are seen.
+    are seen. begins: heads start at 0, so that the first answers are those of the wide part.
     """
 
     hidden: float | None
     belief: tuple[float, float]
+    begins: bool = True
 
 
 # Of few rows a linear model that tells much of the answer is the safer half, and the best epoch was chosen by few rows, which

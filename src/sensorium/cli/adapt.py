@@ -1,0 +1,65 @@
+"""sensorium adapt"""
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from sensorium.cli.fit import Progress, show
+from sensorium.cli.options import (
+    As,
+    Ignore,
+    Json,
+    MediaRoot,
+    RunFolder,
+    Set,
+    TablePath,
+    Target,
+    parse_as,
+    print_json,
+    say,
+)
+
+__all__ = ["adapt"]
+
+
+def adapt(
+    run: RunFolder,
+    table: TablePath,
+    out: Annotated[Path, typer.Option("--out", metavar="RUN", help="The folder to save the adapted run to.")],
+    train: Annotated[
+        str, typer.Option("--train", help="What of RUN learns: heads, lora (adapters of all linear layers), all.")
+    ] = "lora",
+    target: Target = None,
+    valid: Annotated[Path | None, typer.Option("--valid", metavar="TABLE", help="Rows to validate with.")] = None,
+    setting: Set = None,
+    epochs: Annotated[int | None, typer.Option(help="Passes over the rows, at most.")] = None,
+    seed: Annotated[int | None, typer.Option(help="Of new weights, order, dropout and split.")] = None,
+    time_limit: Annotated[float | None, typer.Option("--time-limit", metavar="SECONDS", help="Done by then.")] = None,
+    ignore: Ignore = None,
+    modality: As = None,
+    media_root: MediaRoot = None,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on where this command stopped.")] = False,
+    probes: Annotated[bool, typer.Option(help="Score every input alone after training.")] = True,
+    json: Json = False,
+) -> None:
+    """Go on with RUN on the rows of TABLE: of another place, with new classes, with other columns. RUN stays as it is.
+
+    Example: sensorium adapt run/ new.csv --out adapted/
+    """
+    from sensorium.fitting import adapt as learn
+
+    training: dict[str, Any] = {"epochs": epochs, "seed": seed, "time_limit": time_limit}
+    training = {name: value for name, value in training.items() if value is not None}
+    if not probes:
+        training["probes"] = False
+    predictor = learn(
+        run, table, train=train, target=target, valid=valid, out=out, settings=setting or [], ignore=ignore or [],
+        modalities=parse_as(modality), media_root=media_root, resume=resume, say=say, report=Progress(), **training,
+    )  # fmt: skip
+    if json:
+        print_json({"run": str(out), **predictor.metrics})
+        return
+    for name, found in predictor.metrics["targets"].items():
+        show(name, found)
+    print(f"{predictor.metrics['stopped']}; {predictor.metrics['seconds']['total']:.0f} s. Saved to {out}.")
