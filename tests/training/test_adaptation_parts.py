@@ -216,3 +216,36 @@ def test_what_cells_change_of_a_target():
     number = TargetCoder("age", "regression", mean=3.0, scale=2.0)
     assert changes(number, [1, 2]) == ([], [])
     assert extend_target(number, [100, None]) == number
+
+
+class Killed(Exception):
+    """In the middle of an epoch."""
+
+
+@pytest.mark.parametrize("own", ["lora", "all"])
+def test_checkpoints_hold_the_adapters_and_a_resumed_one_is_the_same(tmp_path, own):
+    pytest.importorskip("peft", reason="pretrained encoders need 'sensorium[pretrained]'")
+    import tiny
+
+    tiny.save("bert", tmp_path / "model")
+    table = {"note": [("red circle", "blue square")[i % 2] + f" {i}" for i in range(40)], "kind": ["x", "y"] * 20}
+    encoder = {"type": "pretrained", "model": str(tmp_path / "model"), "train": own, "gradual": own == "all"}
+    config = {"inputs": {"note": {"modality": "text", "encoder": encoder}}, "fusion": {"width": 16}}
+    start = sm.fit(table, "kind", config=config, epochs=1, wide=False, **QUICK)
+    options = {**QUICK, "train": "lora", "epochs": 4, "learning_rate": 0.01}
+    plain = sm.adapt(start, table, **options)
+
+    def stop(told):
+        if told["epoch"] == 3:
+            raise Killed
+
+    with pytest.raises(Killed):
+        sm.adapt(start, table, out=tmp_path / "run", report=stop, **options)
+    (last,) = (tmp_path / "run").rglob("last.ckpt")
+    state = torch.load(last, weights_only=True)["state_dict"]
+    learned = [name for name in state if ".body." in name]
+    assert learned
+    assert all("lora_" in name for name in learned)
+    again = sm.adapt(start, table, out=tmp_path / "run", resume=True, **options)
+    for (name, one), other in zip(plain.model.state_dict().items(), again.model.state_dict().values(), strict=True):
+        assert torch.equal(one, other), name

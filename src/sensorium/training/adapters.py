@@ -44,6 +44,8 @@ def hold(model: nn.Module, known: Iterable[nn.Module], unused: Iterable[nn.Modul
         _add_lora(model, {id(layer) for part in known for layer in _linear(part)})
     for part in [*unused, *known]:
         for inner in part.modules():
+            if isinstance(inner, Pretrained):  # what is let loose later, and what a checkpoint must hold
+                inner.thawed = [weight for weight in inner.body.parameters() if weight.requires_grad]
             weights = list(inner.parameters())
             inner.rests = bool(weights) and not any(weight.requires_grad for weight in weights)
 
