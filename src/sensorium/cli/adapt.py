@@ -1,23 +1,29 @@
 """sensorium adapt"""
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
 from sensorium.cli.fit import Progress, show
 from sensorium.cli.options import (
     As,
+    Epochs,
     Ignore,
     Json,
     MediaRoot,
+    Probes,
+    Resume,
     RunFolder,
     Set,
     TablePath,
     Target,
+    TimeLimit,
+    Valid,
     parse_as,
     print_json,
     say,
+    written,
 )
 
 __all__ = ["adapt"]
@@ -31,16 +37,16 @@ def adapt(
         str, typer.Option("--train", help="What of RUN learns: heads, lora (adapters of all linear layers), all.")
     ] = "lora",
     target: Target = None,
-    valid: Annotated[Path | None, typer.Option("--valid", metavar="TABLE", help="Rows to validate with.")] = None,
+    valid: Valid = None,
     setting: Set = None,
-    epochs: Annotated[int | None, typer.Option(help="Passes over the rows, at most.")] = None,
+    epochs: Epochs = None,
     seed: Annotated[int | None, typer.Option(help="Of new weights, order, dropout and split.")] = None,
-    time_limit: Annotated[float | None, typer.Option("--time-limit", metavar="SECONDS", help="Done by then.")] = None,
+    time_limit: TimeLimit = None,
     ignore: Ignore = None,
     modality: As = None,
     media_root: MediaRoot = None,
-    resume: Annotated[bool, typer.Option("--resume", help="Go on where this command stopped.")] = False,
-    probes: Annotated[bool, typer.Option(help="Score every input alone after training.")] = True,
+    resume: Resume = False,
+    probes: Probes = True,
     json: Json = False,
 ) -> None:
     """Go on with RUN on the rows of TABLE: of another place, with new classes, with other columns. RUN stays as it is.
@@ -49,10 +55,7 @@ def adapt(
     """
     from sensorium.fitting import adapt as learn
 
-    training: dict[str, Any] = {"epochs": epochs, "seed": seed, "time_limit": time_limit}
-    training = {name: value for name, value in training.items() if value is not None}
-    if not probes:
-        training["probes"] = False
+    training = written(epochs=epochs, seed=seed, time_limit=time_limit, probes=None if probes else False)
     predictor = learn(
         run, table, train=train, target=target, valid=valid, out=out, settings=setting or [], ignore=ignore or [],
         modalities=parse_as(modality), media_root=media_root, resume=resume, say=say, report=Progress(), **training,

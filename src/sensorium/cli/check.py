@@ -1,9 +1,6 @@
 """sensorium check"""
 
-from pathlib import Path
-from typing import Annotated
 
-import typer
 
 from sensorium.cli.options import (
     As,
@@ -14,6 +11,7 @@ from sensorium.cli.options import (
     Set,
     TablePath,
     Target,
+    Valid,
     parse_as,
     print_json,
     say,
@@ -30,7 +28,7 @@ def check(
     ignore: Ignore = None,
     modality: As = None,
     media_root: MediaRoot = None,
-    valid: Annotated[Path | None, typer.Option("--valid", metavar="TABLE", help="Rows to validate with.")] = None,
+    valid: Valid = None,
     json: Json = False,
 ) -> None:
     """Try a configuration on TABLE: options, columns, targets, the network's sizes, one batch. Trains nothing.

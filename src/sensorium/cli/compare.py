@@ -8,6 +8,7 @@ import typer
 from sensorium.cli.options import (
     As,
     ConfigFile,
+    Epochs,
     Ignore,
     Json,
     MediaRoot,
@@ -16,6 +17,7 @@ from sensorium.cli.options import (
     parse_as,
     print_json,
     say,
+    written,
 )
 
 if TYPE_CHECKING:
@@ -44,7 +46,7 @@ def compare(
     ] = None,
     config: ConfigFile = None,
     setting: Set = None,
-    epochs: Annotated[int | None, typer.Option(help="Passes over the rows, at most.")] = None,
+    epochs: Epochs = None,
     seed: Annotated[int | None, typer.Option(help="The first of --seeds, and that of the split.")] = None,
     time_limit: Annotated[
         float | None,
@@ -75,8 +77,8 @@ def compare(
     """
     from sensorium.comparison.compare import compare as run
 
-    training = {name: value for name, value in {"epochs": epochs, "seed": seed}.items() if value is not None}
-    split = {name: value for name, value in {"by": split_by, "time": split_time}.items() if value is not None}
+    training = written(epochs=epochs, seed=seed)
+    split = written(by=split_by, time=split_time)
     found = run(
         table, target, test=test, out=out, folds=folds, seeds=seeds, pairs=pairs, fusions=parse_fusions(fusions),
         jobs=jobs, time_limit=time_limit, config=config, settings=setting or [], ignore=ignore or [],

@@ -10,15 +10,21 @@ import typer
 from sensorium.cli.options import (
     As,
     ConfigFile,
+    Epochs,
     Ignore,
     Json,
     MediaRoot,
+    Probes,
+    Resume,
     Set,
     TablePath,
     Target,
+    TimeLimit,
+    Valid,
     parse_as,
     print_json,
     say,
+    written,
 )
 
 __all__ = ["fit"]
@@ -28,12 +34,12 @@ def fit(
     table: TablePath,
     out: Annotated[Path, typer.Option("--out", metavar="RUN", help="The folder to save the run to.")],
     target: Target = None,
-    valid: Annotated[Path | None, typer.Option("--valid", metavar="TABLE", help="Rows to validate with.")] = None,
+    valid: Valid = None,
     config: ConfigFile = None,
     setting: Set = None,
-    epochs: Annotated[int | None, typer.Option(help="Passes over the rows, at most.")] = None,
+    epochs: Epochs = None,
     seed: Annotated[int | None, typer.Option(help="Of weights, order, dropout and split.")] = None,
-    time_limit: Annotated[float | None, typer.Option("--time-limit", metavar="SECONDS", help="Done by then.")] = None,
+    time_limit: TimeLimit = None,
     ignore: Ignore = None,
     modality: As = None,
     split_by: Annotated[
@@ -61,12 +67,12 @@ def fit(
         Path | None, typer.Option("--from", metavar="RUN", help="Start from what this run has learned.")
     ] = None,
     media_root: MediaRoot = None,
-    resume: Annotated[bool, typer.Option("--resume", help="Go on where this command stopped.")] = False,
+    resume: Resume = False,
     strict: Annotated[bool, typer.Option("--strict", help="A file that can't be read is an error.")] = False,
     cache_size: Annotated[
         int | None, typer.Option("--cache-size", metavar="MB", help="Of decoded media kept on disk; 0: none.")
     ] = None,
-    probes: Annotated[bool, typer.Option(help="Score every input alone after training.")] = True,
+    probes: Probes = True,
     json: Json = False,
 ) -> None:
     """Learn TARGET from everything else in TABLE.
@@ -75,13 +81,11 @@ def fit(
     """
     from sensorium.fitting import fit as learn
 
-    training: dict[str, Any] = {"epochs": epochs, "seed": seed, "time_limit": time_limit, "cache_size": cache_size}
-    training = {name: value for name, value in training.items() if value is not None}
-    if strict:
-        training["strict"] = True
-    if not probes:
-        training["probes"] = False
-    split = {name: value for name, value in {"by": split_by, "time": split_time}.items() if value is not None}
+    training = written(
+        epochs=epochs, seed=seed, time_limit=time_limit, cache_size=cache_size, strict=strict or None,
+        probes=None if probes else False,
+    )  # fmt: skip
+    split = written(by=split_by, time=split_time)
     predictor = learn(
         table, target, valid=valid, out=out, config=config, settings=setting or [], ignore=ignore or [],
         modalities=parse_as(modality), media_root=media_root, resume=resume, split=split, domain=domain,

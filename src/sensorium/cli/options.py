@@ -10,8 +10,8 @@ import typer
 from sensorium.errors import ConfigError
 
 __all__ = [
-    "As", "ConfigFile", "Ignore", "Inputs", "Json", "MediaRoot", "RunFolder", "Set", "TablePath", "Target",
-    "parse_as", "print_json", "say", "table_of",
+    "As", "ConfigFile", "Epochs", "Ignore", "Inputs", "Json", "MediaRoot", "Probes", "Resume", "RunFolder", "Set",
+    "TablePath", "Target", "TimeLimit", "Valid", "parse_as", "print_json", "say", "table_of", "written",
 ]  # fmt: skip
 
 TablePath = Annotated[Path, typer.Argument(metavar="TABLE", help="A table: .csv, .tsv, .parquet or .jsonl.")]
@@ -27,12 +27,22 @@ As = Annotated[list[str] | None, typer.Option("--as", metavar="COLUMN=MODALITY",
 ConfigFile = Annotated[Path | None, typer.Option("--config", help="A YAML file, as `sensorium init` writes it.")]
 Set = Annotated[list[str] | None, typer.Option("--set", metavar="KEY.PATH=VALUE", help="One option over the config.")]
 MediaRoot = Annotated[Path | None, typer.Option("--media-root", help="Where paths in cells start; the table's folder.")]
+Valid = Annotated[Path | None, typer.Option("--valid", metavar="TABLE", help="Rows to validate with.")]
+Epochs = Annotated[int | None, typer.Option(help="Passes over the rows, at most.")]
+TimeLimit = Annotated[float | None, typer.Option("--time-limit", metavar="SECONDS", help="Done by then.")]
+Resume = Annotated[bool, typer.Option("--resume", help="Go on where this command stopped.")]
+Probes = Annotated[bool, typer.Option(help="Score every input alone after training.")]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON alone on stdout.")]
 
 
 def say(line: str) -> None:
     """A line for people, on stderr."""
     print(line, file=sys.stderr, flush=True)
+
+
+def written(**options: Any) -> dict[str, Any]:
+    """The options that were given a value."""
+    return {name: value for name, value in options.items() if value is not None}
 
 
 def print_json(data: Any) -> None:

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from sensorium.cli.options import Json, MediaRoot, RunFolder, TablePath, print_json, say
+from sensorium.cli.options import Json, MediaRoot, RunFolder, TablePath, print_json, say, written
 
 __all__ = ["predict"]
 
@@ -60,8 +60,7 @@ def predict(
         raise ConfigError("--text says which input reads the texts of --classes; give that, too.")
     predictor, rows = load(run), read_table(table, media_root)
     if classes is None:
-        sample = {"temperature": temperature, "top_p": top_p, "seed": seed}
-        sample = {key: value for key, value in sample.items() if value is not None}
+        sample = written(temperature=temperature, top_p=top_p, seed=seed)
         answers = predictor.answers(rows, say, coverage, sample or None)
     else:
         found = predictor.zero_shot(rows, read_classes(classes), text=text, say=say)

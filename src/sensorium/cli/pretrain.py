@@ -1,12 +1,28 @@
 """sensorium pretrain"""
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
 from sensorium.cli.fit import Progress
-from sensorium.cli.options import As, ConfigFile, Ignore, Json, MediaRoot, Set, TablePath, parse_as, print_json, say
+from sensorium.cli.options import (
+    As,
+    ConfigFile,
+    Epochs,
+    Ignore,
+    Json,
+    MediaRoot,
+    Resume,
+    Set,
+    TablePath,
+    TimeLimit,
+    Valid,
+    parse_as,
+    print_json,
+    say,
+    written,
+)
 
 __all__ = ["pretrain"]
 
@@ -14,16 +30,16 @@ __all__ = ["pretrain"]
 def pretrain(
     table: TablePath,
     out: Annotated[Path, typer.Option("--out", metavar="RUN", help="The folder to save the run to.")],
-    valid: Annotated[Path | None, typer.Option("--valid", metavar="TABLE", help="Rows to validate with.")] = None,
+    valid: Valid = None,
     config: ConfigFile = None,
     setting: Set = None,
-    epochs: Annotated[int | None, typer.Option(help="Passes over the rows, at most.")] = None,
+    epochs: Epochs = None,
     seed: Annotated[int | None, typer.Option(help="Of weights, order, what is hidden and split.")] = None,
-    time_limit: Annotated[float | None, typer.Option("--time-limit", metavar="SECONDS", help="Done by then.")] = None,
+    time_limit: TimeLimit = None,
     ignore: Ignore = None,
     modality: As = None,
     media_root: MediaRoot = None,
-    resume: Annotated[bool, typer.Option("--resume", help="Go on where this command stopped.")] = False,
+    resume: Resume = False,
     json: Json = False,
 ) -> None:
     """Learn from the rows of TABLE without labels; `sensorium fit --from RUN` goes on from there with a few.
@@ -35,8 +51,7 @@ def pretrain(
     from sensorium.cli.options import table_of
     from sensorium.fitting import pretrain as learn
 
-    training: dict[str, Any] = {"epochs": epochs, "seed": seed, "time_limit": time_limit}
-    training = {name: value for name, value in training.items() if value is not None}
+    training = written(epochs=epochs, seed=seed, time_limit=time_limit)
     predictor = learn(
         table, valid=valid, out=out, config=config, settings=setting or [], ignore=ignore or [],
         modalities=parse_as(modality), media_root=media_root, resume=resume, say=say, report=Progress(), **training,

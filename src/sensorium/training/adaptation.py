@@ -1,7 +1,7 @@
 """A run that goes on with the rows of another table."""
 
 import copy
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -23,7 +23,7 @@ from sensorium.fusion import TensorFusion
 from sensorium.model import MultimodalModel
 from sensorium.single import Single
 from sensorium.training.adapters import TRAIN, hold, learning
-from sensorium.training.start import Start, differ, take
+from sensorium.training.start import Start, differ, parts_told, spoken, take
 from sensorium.training.widen import Beside, Stance, Widened
 
 __all__ = ["RATES", "Adaptation"]
@@ -176,10 +176,9 @@ class Adaptation(Start):
                 [network.encoders, network.projections, network.fusion]
             )
         hold(model, known, unused, self.train)
+        used = [name for name in taken if name not in self.unused]
         self.told = {
-            "taken": [*(name for name in taken if name not in self.unused), *(["fusion"] if fusion else [])],
-            "new": [*new, *([] if fusion else ["fusion"])],
-            "left": self.unused,
+            **parts_told(used, new, self.unused, fusion),
             "targets": {
                 name: dict(zip(("new", "absent"), changes(coder, self.table.cells(name)), strict=True))
                 for name, coder in self.coders.items()
@@ -187,7 +186,14 @@ class Adaptation(Start):
             "train": self.train,
             "learning": learning(model),
         }
-        say(self._line(model))
+        line = f"{self.name} goes on with {spoken(used, fusion)}."
+        line += f" New: {spoken(new, not fusion)}." if new or not fusion else ""
+        line += f" Missing here, and left as they were: {spoken(self.unused)}." if self.unused else ""
+        for name, classes in self.told["targets"].items():
+            line += f" New classes of '{name}': {', '.join(classes['new'])}." if classes["new"] else ""
+            line += f" No row of '{name}' is {', '.join(classes['absent'])}." if classes["absent"] else ""
+        count = sum(weight.numel() for weight in model.parameters())
+        say(f"{line} {self.train}: {self.told['learning']:.1%} of {count:,} weights learn.")
         return self.told
 
     def widen(
@@ -262,21 +268,6 @@ class Adaptation(Start):
             _fill(network.head(target), theirs.network.head(target))
             single.set_share(target, theirs.share(target))
         return single
-
-    def _line(self, model: MultimodalModel) -> str:
-        told = self.told
-
-        def names(found: Collection[str]) -> str:
-            return ", ".join("the fusion" if n == "fusion" and n not in model.modalities else f"'{n}'" for n in found)
-
-        count = sum(weight.numel() for weight in model.parameters())
-        line = f"{self.name} goes on with {names(told['taken'])}."
-        line += f" New: {names(told['new'])}." if told["new"] else ""
-        line += f" Missing here, and left as they were: {names(told['left'])}." if told["left"] else ""
-        for name, classes in told["targets"].items():
-            line += f" New classes of '{name}': {', '.join(classes['new'])}." if classes["new"] else ""
-            line += f" No row of '{name}' is {', '.join(classes['absent'])}." if classes["absent"] else ""
-        return f"{line} {self.train}: {told['learning']:.1%} of {count:,} weights learn."
 
 
 def _fill(here: nn.Module, there: nn.Module) -> None:

@@ -1,14 +1,12 @@
 """What of a network learns when it goes on with another table: its heads, low-rank adapters, or everything."""
 
-import re
-import warnings
 from collections.abc import Iterable
 
 from torch import nn
 
 from sensorium.encoders import Pretrained
-from sensorium.errors import ConfigError
 from sensorium.fusion.attention import CrossBlock
+from sensorium.pretrained.lora import inject_lora, peft_for
 
 __all__ = ["ALPHA", "RANK", "TRAIN", "hold", "learning"]
 
@@ -70,18 +68,9 @@ def _linear(part: nn.Module) -> list[nn.Linear]:
 
 
 def _add_lora(model: nn.Module, layers: set[int]) -> None:
-    try:
-        from peft import LoraConfig, inject_adapter_in_model
-    except ImportError as error:
-        raise ConfigError(
-            "train=lora (--train lora) needs PEFT. Install it with: pip install 'sensorium[pretrained]'; "
-            "heads and all do without."
-        ) from error
+    peft = peft_for("train=lora (--train lora)", "; heads and all do without.")
     learns = {name: weight.requires_grad for name, weight in model.named_parameters()}
     paths = [path for path, part in model.named_modules() if id(part) in layers]
-    options = LoraConfig(r=RANK, lora_alpha=ALPHA, target_modules="|".join(map(re.escape, paths)))
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # PEFT's, where the encoders have adapters of their own
-        inject_adapter_in_model(options, model)
+    inject_lora(model, paths, RANK, ALPHA, 0.0, peft)
     for name, weight in model.named_parameters():  # PEFT lets nothing but its adapters learn
         weight.requires_grad_(learns.get(name, "lora_" in name and ".base_layer." not in name))

@@ -55,9 +55,10 @@ def remember(
         model.eval()
     for name in model.frozen:
         encoder = model.encoder(name)
+        weights = _weights(encoder)
         wanted = precision == "bf16" or (precision == "auto" and processor_has_bf16())
-        chosen = "bf16" if wanted and _change(encoder, parts, name, cache) <= CLOSE else "32"
-        mark, how = fingerprint(encoder, chosen), ", in bf16" if chosen == "bf16" else ""
+        chosen = "bf16" if wanted and _change(encoder, weights, parts, name, cache) <= CLOSE else "32"
+        mark, how = _mark(weights, chosen), ", in bf16" if chosen == "bf16" else ""
         for rows in parts:
             start = time.monotonic()
             with _computing(chosen):
@@ -69,12 +70,12 @@ def remember(
             )
 
 
-def _change(encoder: Any, parts: Sequence[Rows], name: str, cache: MediaCache | None) -> float:
+def _change(encoder: Any, weights: bytes, parts: Sequence[Rows], name: str, cache: MediaCache | None) -> float:
     """How much bf16 changes what an encoder says, beside how much its tokens differ from one another.
 
     Judged by the first rows that have the input, once an encoder and cache.
     """
-    key = hashlib.sha256(fingerprint(encoder, "32 to bf16")).digest()[:16]
+    key = _mark(weights, "32 to bf16")[:16]
     if cache is not None and (known := cache.get(key)) is not None:
         return float(known.values[0])
     for rows in parts:
@@ -134,11 +135,20 @@ def _read(
 
 def fingerprint(encoder: Any, precision: str = "32") -> bytes:
     """A hash of all that `look` depends on beside the values: weights, pooling, layers, precision."""
+    return _mark(_weights(encoder), precision)
+
+
+def _weights(encoder: Any) -> bytes:
+    """Of that but the precision: a large network's weights are hashed once for all that is asked of it."""
     inner = of_item(encoder)
-    told = [FORMAT, precision, inner.pooling, inner.count, inner.body.source.to_json()]
+    told = [FORMAT, inner.pooling, inner.count, inner.body.source.to_json()]
     digest = hashlib.sha256(json.dumps(told).encode())
     add_weights(digest, inner.body.state_dict())
     return digest.digest()
+
+
+def _mark(weights: bytes, precision: str) -> bytes:
+    return hashlib.sha256(weights + precision.encode()).digest()
 
 
 def _sorted_batches(rows: Rows, name: str) -> Iterator[tuple[list[int], np.ndarray, np.ndarray]]:

@@ -1,6 +1,6 @@
 """A fit that starts from what another run has learned."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from torch import Tensor, nn
@@ -16,7 +16,7 @@ from sensorium.errors import ConfigError
 from sensorium.model import MultimodalModel
 from sensorium.training.widen import DEEP, Widened, fit_wide
 
-__all__ = ["Start", "differ", "take"]
+__all__ = ["Start", "differ", "parts_told", "spoken", "take"]
 
 
 class Start:
@@ -115,16 +115,12 @@ class Start:
         same = model.modalities == theirs.modalities and differ(model.fusion, theirs.fusion) is None
         if same:
             take(model.fusion, theirs.fusion)
-        told = {
-            "taken": [f"'{name}'" for name in taken] + ["the fusion"] * same,
-            "new": [f"'{name}'" for name in model.modalities if name not in taken] + ["the fusion"] * (not same),
-            "left": [f"'{name}'" for name in theirs.modalities if name not in taken],
-        }
-        line = f"taken from {self.name}: {', '.join(told['taken'])}."
-        for key, words in (("new", "New"), ("left", "Not used")):
-            line += f" {words}: {', '.join(told[key])}." if told[key] else ""
-        say(line)
-        return {key: [name.removeprefix("the ").strip("'") for name in names] for key, names in told.items()}
+        new = [name for name in model.modalities if name not in taken]
+        left = [name for name in theirs.modalities if name not in taken]
+        line = f"taken from {self.name}: {spoken(taken, same)}."
+        line += f" New: {spoken(new, not same)}." if new or not same else ""
+        say(line + (f" Not used: {spoken(left)}." if left else ""))
+        return parts_told(taken, new, left, same)
 
     def widen(
         self,
@@ -157,6 +153,16 @@ class Start:
                 f"and of fusion.width to take the run's ({given}), or read the column under another name to start it anew."
             )
         take(here, there)
+
+
+def parts_told(taken: list[str], new: list[str], left: list[str], fusion: bool) -> dict[str, list[str]]:
+    """Names of the parts that are taken, new, and left: inputs, and the fusion, which is one of the first two."""
+    return {"taken": [*taken, *["fusion"] * fusion], "new": [*new, *["fusion"] * (not fusion)], "left": left}
+
+
+def spoken(inputs: Iterable[str], fusion: bool = False) -> str:
+    """Inputs, and the fusion, as a line says them."""
+    return ", ".join([*(f"'{name}'" for name in inputs), *["the fusion"] * fusion])
 
 
 def _weights(module: nn.Module) -> dict[str, Tensor]:
