@@ -15,10 +15,14 @@ from sensorium.encoders.features import Features
 from sensorium.errors import ConfigError, DataError
 from sensorium.fusion import FUSIONS
 from sensorium.single import Single
-from sensorium.training.adaptation import _grow, _rows
+from sensorium.training.adaptation import _grow
+from sensorium.training.wide_again import grown
 
 QUICK = {"probes": False, "threads": 1, "precision": "32"}
 STILL = {**QUICK, "epochs": 1, "learning_rate": 1e-12, "weight_decay": 0.0}  # so that weights stay where they start
+
+
+FEW = 28  # rows: too few for a wide part of their own, so that the answers are the run's
 
 
 def rows(count, seed, more=0):
@@ -57,14 +61,14 @@ def logits(predictor, table, target="label"):
 def test_before_it_learns_it_says_what_the_run_says(run, train):
     if train == "lora":
         pytest.importorskip("peft", reason="lora needs 'sensorium[pretrained]'")
-    new = rows(40, 1)
+    new = rows(FEW, 1)
     adapted = sm.adapt(run, new, train=train, **STILL)
     torch.testing.assert_close(logits(adapted, new), logits(run, new), atol=1e-4, rtol=1e-4)
     assert adapted.model.single.share("label") == pytest.approx(0.4)
 
 
 def test_a_new_class_leaves_what_is_between_the_others(run, tmp_path):
-    new = rows(60, 2, more=20)
+    new = rows(FEW, 2, more=9)
     adapted = sm.adapt(run, new, train="all", out=tmp_path / "run", **STILL)
     assert adapted.coders["label"].classes == ["no", "yes", "maybe"]
     again = sm.load(tmp_path / "run")
@@ -76,7 +80,7 @@ def test_a_new_class_leaves_what_is_between_the_others(run, tmp_path):
 
 
 def test_a_new_input_changes_nothing_in_rows_without_it(run):
-    new = {**rows(40, 4), "pose": list(np.random.default_rng(4).normal(size=(40, 3)))}
+    new = {**rows(FEW, 4), "pose": list(np.random.default_rng(4).normal(size=(FEW, 3)))}
     said = []
     adapted = sm.adapt(run, new, train="heads", say=said.append, **STILL)
     assert "New: 'pose'." in said[0]
@@ -128,7 +132,7 @@ def test_numbers_keep_their_scale_and_labels_are_appended():
     both = ["price", "tags"]
     targets = {"targets": {"tags": {"task": "multilabel"}, "price": {"task": "regression"}}}
     start = sm.fit(rows(150, 0), config={**config, **targets}, ignore=["label"], epochs=2, **QUICK)
-    new = rows(60, 1)
+    new = rows(FEW, 1)
     new["price"] = new["price"] * 100
     new["tags"] = [f"{cell}|new" if i % 2 else cell for i, cell in enumerate(new["tags"])]
     adapted = sm.adapt(start, new, train="heads", **STILL)
@@ -145,7 +149,7 @@ def test_numbers_keep_their_scale_and_labels_are_appended():
 
 
 def test_two_classes_of_one_logit_become_two_of_which_it_is_the_difference():
-    weight, bias = _rows(torch.tensor([[2.0, -4.0]]), torch.tensor([1.0]), 4)
+    weight, bias = grown(torch.tensor([[2.0, -4.0]]), torch.tensor([1.0]), 4)
     assert weight.tolist() == [[-1.0, 2.0], [1.0, -2.0], [0.0, 0.0], [0.0, 0.0]]
     assert bias.tolist() == [-0.5, 0.5, 0.0, 0.0]
 

@@ -5,12 +5,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import nn
 
-from sensorium.baselines.stacking import added, blocks
-from sensorium.baselines.wide import Wide
 from sensorium.config import Config
 from sensorium.data.batches import Rows
 from sensorium.data.extended_target import changes
@@ -24,14 +21,13 @@ from sensorium.model import MultimodalModel
 from sensorium.single import Single
 from sensorium.training.adapters import TRAIN, hold, learning
 from sensorium.training.start import Start, differ, parts_told, spoken, take
-from sensorium.training.widen import Beside, Stance, Widened
+from sensorium.training.wide_again import grown, widen_again
+from sensorium.training.widen import Widened
 
 __all__ = ["RATES", "Adaptation"]
 
-RATES = {"heads": 1e-3, "lora": 1e-3, "all": 2e-4}  # learning rates, at their peak
+RATES = {"heads": 1e-3, "lora": 1e-3, "all": 1e-3}  # learning rates, at their peak
 OF_TABLE = ("batch_size", "epochs", "learning_rate", "patience", "time_limit")  # options that suit a table, not a run
-TOGETHER = Stance(0.0, (1.0, 1.0), begins=False)  # the network learns beside the wide part as it did, and both answer
-CHUNK = 1024  # rows whose hand-made features are there at once
 
 
 class Adaptation(Start):
@@ -204,32 +200,8 @@ class Adaptation(Start):
         coders: Mapping[str, TargetCoder],
         seconds: float | None,
     ) -> Widened | None:
-        """The run's own wide part as it is; of new inputs it says nothing, of new classes the mean of the others."""
-        theirs = self.run.model.wide
-        names = [name for name in (() if theirs is None else theirs.targets) if name in self.coders]
-        if not names:
-            return None
-        wide = Wide(rows.readers, names, tuple(rows.known))
-        old = dict(zip(theirs.features.groups, theirs.features.parts, strict=True))
-        places = dict(zip(theirs.features.groups, blocks(theirs.features.sizes), strict=True))
-        groups = list(zip(wide.features.groups, wide.features.parts, strict=True))
-        for group, part in groups:
-            if group in old:
-                part.load_state_dict(old[group].state_dict())
-        for name in names:
-            layer, (network, share) = theirs.layers[theirs.targets.index(name)], theirs.shares(name)
-            # Both shares go into the weights, so that the run's answer is the plain sum of both parts.
-            weight, bias = _rows(share * layer.weight, share * layer.bias, coders[name].outputs)
-            columns = [
-                weight[:, places[group]] if group in old else weight.new_zeros(len(weight), part.size)
-                for group, part in groups
-            ]
-            wide.set_layer(name, torch.cat(columns, 1).numpy(), bias.numpy())
-            for head in [model.head(name), *([] if model.single is None else [model.single.network.head(name)])]:
-                for parameter in head.linear.parameters():
-                    parameter.data.mul_(network)
-        tasks = {name: coder.task for name, coder in coders.items()}
-        return Widened(wide.eval(), _beside(wide, rows), _beside(wide, valid), tasks, TOGETHER)
+        """The run's own wide part, and one of the new rows, see `widen_again`."""
+        return widen_again(model, self.run.model.wide, rows, valid, coders, list(self.coders), seconds)
 
     def _targets(self, target: str | Sequence[str] | None) -> list[str]:
         known, columns = list(self.run.coders), f"There are: {', '.join(self.table.columns)}."
@@ -272,21 +244,9 @@ class Adaptation(Start):
 
 def _fill(here: nn.Module, there: nn.Module) -> None:
     """Put one head's layer into another's that has the same outputs or more."""
-    weight, bias = _rows(there.linear.weight.detach(), there.linear.bias.detach(), len(here.linear.bias))
+    weight, bias = grown(there.linear.weight.detach(), there.linear.bias.detach(), len(here.linear.bias))
     here.linear.weight.data.copy_(weight)
     here.linear.bias.data.copy_(bias)
-
-
-def _rows(weight: Tensor, bias: Tensor, outputs: int) -> tuple[Tensor, Tensor]:
-    """A linear layer with more outputs; each new one says the mean of the others, so that it neither leads nor lags.
-
-    One logit of two classes becomes two, of which it is the difference.
-    """
-    if len(bias) == 1 and outputs > 1:
-        weight, bias = (torch.cat([-part / 2, part / 2]) for part in (weight, bias))
-    more = outputs - len(bias)
-    weight = torch.cat([weight, weight.mean(0, keepdim=True).expand(more, -1)])
-    return weight, torch.cat([bias, bias.mean().expand(more)])
 
 
 @torch.no_grad()
@@ -312,21 +272,3 @@ def _grow(here: nn.Module, there: nn.Module) -> bool:
             ours[key][: len(weight), weight.shape[1] :] = 0
         ours[key][tuple(slice(0, size) for size in weight.shape)] = weight
     return True
-
-
-@torch.no_grad()
-def _beside(wide: Wide, rows: Rows) -> Beside:
-    """What a wide part that never saw these rows says of them."""
-    layers = dict(zip(wide.targets, wide.layers, strict=True))
-    said: dict[str, list[np.ndarray]] = {name: [] for name in layers}
-    for start in range(0, len(rows), CHUNK):
-        features = wide.features.matrix(rows, np.arange(start, min(start + CHUNK, len(rows))))
-        for name, layer in layers.items():
-            said[name].append(added(features, layer.weight.numpy()))
-    return Beside(
-        list(wide.features.source.values()),
-        {
-            name: (np.concatenate(said[name]), np.tile(layer.bias.numpy(), (len(rows), 1)))
-            for name, layer in layers.items()
-        },
-    )

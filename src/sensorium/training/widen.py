@@ -19,7 +19,7 @@ from sensorium.encoders.rows import present_rows
 from sensorium.model import MultimodalModel
 from sensorium.training.shares import fit_shares
 
-__all__ = ["DEEP", "Beside", "Jury", "Stance", "Widened", "fit_wide", "join"]
+__all__ = ["DEEP", "Beside", "Jury", "Stance", "Widened", "fit_wide", "join", "learnable"]
 
 FEWEST = 30  # rows; with fewer there is nothing to stack
 MOST_OUTPUTS = 300  # classes or labels; of more, the models take minutes
@@ -146,20 +146,12 @@ def fit_wide(rows: Rows, valid: Rows, coders: Mapping[str, TargetCoder], seconds
         coders: of the targets.
         seconds: that it may take, about; None: as many as it needs for MOST_ROWS.
     """
-    if len(rows) > ENOUGH:
-        return None
-    most = MOST_ROWS
-    if seconds is not None:
-        affordable = _affordable(rows, seconds)
-        if len(rows) + len(valid) > 2 * affordable:
-            return None
-        most = min(most, affordable)
-    chosen = {name: known_rows(rows, coder, most) for name, coder in coders.items()}
-    fitted = [name for name, places in chosen.items() if len(places) >= FEWEST and coders[name].outputs <= MOST_OUTPUTS]
+    chosen = learnable(rows, valid, coders, seconds)
+    fitted = list(chosen)
     if not fitted:
         return None
     wide = Wide(rows.readers, fitted, tuple(rows.known))
-    wide.features.fit(rows, np.unique(np.concatenate([chosen[name] for name in fitted])))
+    wide.features.fit(rows, np.unique(np.concatenate(list(chosen.values()))))
     features, others = (wide.features.matrix(part, np.arange(len(part))) for part in (rows, valid))
     train_said, valid_said, told = {}, {}, []
     for name in fitted:
@@ -181,6 +173,25 @@ def fit_wide(rows: Rows, valid: Rows, coders: Mapping[str, TargetCoder], seconds
         tasks,
         LINEAR if len(rows) < FEW_ROWS and np.mean(told) > MUCH else DEEP,
     )
+
+
+def learnable(
+    rows: Rows, valid: Rows, coders: Mapping[str, TargetCoder], seconds: float | None
+) -> dict[str, np.ndarray]:
+    """The targets that a wide part can be fitted for, and the places of the rows that it learns each from.
+
+    Args: see `fit_wide`.
+    """
+    if len(rows) > ENOUGH:
+        return {}
+    most = MOST_ROWS
+    if seconds is not None:
+        affordable = _affordable(rows, seconds)
+        if len(rows) + len(valid) > 2 * affordable:
+            return {}
+        most = min(most, affordable)
+    chosen = {name: known_rows(rows, coder, most) for name, coder in coders.items() if coder.outputs <= MOST_OUTPUTS}
+    return {name: places for name, places in chosen.items() if len(places) >= FEWEST}
 
 
 def _affordable(rows: Rows, seconds: float) -> int:
