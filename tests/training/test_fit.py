@@ -131,3 +131,12 @@ def test_an_input_that_no_training_row_has_breaks_nothing_later(rows, tmp_path):
     np.testing.assert_allclose(
         predictor.predict_proba({name: cells[:1] for name, cells in new.items()}), shares[:1], atol=1e-6
     )
+
+
+def test_the_last_rows_are_learned_from_when_all_is_measured(rows):
+    """The linear part alone changes; what was chosen and measured by those rows is as without."""
+    made = [sm.fit(rows, "label", config={"inputs": {"a": {}}}, refit=refit, **QUICK) for refit in (False, True)]
+    assert [predictor.metrics["refit"] for predictor in made] == [False, True]
+    assert made[0].metrics["targets"] == made[1].metrics["targets"]
+    for (name, one), other in zip(made[0].model.state_dict().items(), made[1].model.state_dict().values(), strict=True):
+        assert torch.equal(one, other) == (name not in {"wide.layers.0.weight", "wide.layers.0.bias"}), name

@@ -8,7 +8,7 @@ import torch
 from scipy.special import log_expit, log_softmax
 from torch import nn
 
-from sensorium.baselines.stacking import fit_stack
+from sensorium.baselines.stacking import fit_layer, fit_stack
 from sensorium.baselines.wide import Wide
 from sensorium.data.batches import Rows
 from sensorium.data.table import read_table
@@ -314,3 +314,29 @@ def test_the_linear_model_leads_where_rows_are_few_and_it_tells_much(rows, tells
     reader.fit([(cell,) for cell in a])
     part = Rows(table, {"a": reader}, coders)
     assert fit_wide(part, part, coders, None).stance == stance
+
+
+def test_final_layers_learn_from_the_validation_rows_too(setting):
+    """The same shares, models of both tables' rows; features stay as the training rows taught them."""
+    fitted = setting.fit()
+    for name in TASKS:
+        coder, features, target = setting.coders[name], [], []
+        for rows in (setting.rows, setting.valid):
+            values, mask = rows.targets[name]
+            places = np.flatnonzero(mask)
+            features.append(fitted.wide.features.matrix(rows, places))
+            target.append(values[places])
+        stack = fit_stack(coder.task, features[0], target[0], coder.outputs)
+        joined = {key: np.concatenate([part[key] for part in features]) for key in "ab"}
+        weight, bias = fit_layer(coder.task, joined, np.concatenate(target), coder.outputs, stack.shares)
+        np.testing.assert_allclose(fitted.final[name][0], weight, atol=1e-6)
+        np.testing.assert_allclose(fitted.final[name][1], bias, atol=1e-6)
+    before = [layer.weight.clone() for layer in fitted.wide.layers]
+    fitted.settle()
+    for place, name in enumerate(fitted.wide.targets):
+        assert not torch.allclose(fitted.wide.layers[place].weight, before[place])
+        np.testing.assert_allclose(fitted.wide.layers[place].weight, fitted.final[name][0], atol=1e-6)
+    fresh = Rows(read_table(table_of(400, 7)), setting.readers, setting.coders, memory=2**20)
+    batch, (truth, _) = fresh.batch(range(400)), fresh.targets["yes"]
+    there = batch.inputs["a"].mask.numpy()
+    assert ((fitted.wide(batch.inputs)["yes"].numpy() > 0) == truth)[there].mean() > 0.75

@@ -16,7 +16,7 @@ from sensorium.data.batches import Reader, Rows
 from sensorium.encoders.features import Input
 from sensorium.encoders.rows import present_rows
 
-__all__ = ["HandMade", "together"]
+__all__ = ["HandMade", "below", "together"]
 
 BATCH = 16  # rows; of clips, no more fit a modest memory as floats
 MOST = 256  # features of an input that is no text; of more, the main directions are kept
@@ -84,7 +84,7 @@ class HandMade(nn.Module):
             for name, features in self(batch.inputs).items():
                 made = features.numpy()
                 found[name].append(sparse.csr_array(made) if self.is_text(name) else made)
-        return {n: sparse.vstack(p).tocsr() if self.is_text(n) else np.concatenate(p) for n, p in found.items()}
+        return {name: below(parts) for name, parts in found.items()}
 
     @property
     def sizes(self) -> list[int]:
@@ -100,6 +100,11 @@ def together(parts: Sequence[Any]) -> Any:
     if any(sparse.issparse(part) for part in parts):
         return sparse.hstack([sparse.csr_array(part) for part in parts]).tocsr()
     return np.hstack(parts)
+
+
+def below(parts: Sequence[Any]) -> Any:
+    """Features of several sets of rows, one after the other."""
+    return sparse.vstack(parts).tocsr() if sparse.issparse(parts[0]) else np.concatenate(parts)
 
 
 class Described(Learned):

@@ -1,6 +1,6 @@
 """Linear models of each input and of all inputs, stacked into one linear layer."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -11,7 +11,7 @@ from sklearn.model_selection import KFold
 
 from sensorium.baselines.handmade import together
 
-__all__ = ["Stack", "added", "fit_stack", "log_loss", "stack_answers"]
+__all__ = ["Stack", "added", "fit_layer", "fit_stack", "log_loss", "stack_answers"]
 
 STRENGTH = 10.0  # C of logistic regression, for rows of length about 1
 FOLDS = 5
@@ -22,12 +22,13 @@ HELD = 1e-3  # weight of the stack's own penalty
 class Stack(NamedTuple):
     """A linear layer, and what it would have said of each training row without having seen it.
 
-    weight: (K, all features). bias: (K,). kept_out: (N, M, K), what each input adds to a row's logits. kept_bias: (N, K),
-    what is added besides. loss: of these logits. loss_of_frequencies: of the classes' frequencies (numbers: the mean) alone.
+    weight: (K, all features). bias: (K,). shares: of each model, and of the frequencies. kept_out: (N, M, K), what each
+    input adds to a row's logits. kept_bias: (N, K), what is added besides. loss: of these logits. loss_of_frequencies: of the classes' frequencies (numbers: the mean) alone.
     """
 
     weight: np.ndarray
     bias: np.ndarray
+    shares: np.ndarray
     kept_out: np.ndarray
     kept_bias: np.ndarray
     loss: float
@@ -50,9 +51,7 @@ def fit_stack(task: str, features: Mapping[str, Any], target: np.ndarray, classe
         classes: outputs K; 1 of binary and regression.
     """
     parts = list(features.values())
-    columns = blocks([part.shape[1] for part in parts])
-    whole = together(parts)
-    fit = {"regression": _ridge, "multilabel": _each_label}.get(task, _logistic)
+    whole, fit = together(parts), _fitter(task)
     many = len(parts) > 1  # else the model of all inputs is that of the one
     shape = (len(target), len(parts), classes)
     own, of_whole = np.zeros(shape), np.zeros(shape)  # what each input adds, by its own model and by that of all
@@ -72,15 +71,30 @@ def fit_stack(task: str, features: Mapping[str, Any], target: np.ndarray, classe
     *shares, of_frequencies = _shares(task, said, frequencies, target)
     kept_out = own * np.array(shares[: len(parts)])[:, None] + (shares[-1] * of_whole if many else 0)
     kept_bias = np.tensordot(biases, shares, (1, 0)) + of_frequencies * frequencies
-    weight, bias = np.zeros((classes, whole.shape[1])), of_frequencies * frequencies
-    models = [*zip(parts, columns, strict=True), *([(whole, slice(None))] if many else [])]
+    shares = np.array([*shares, of_frequencies])
+    weight, bias = fit_layer(task, features, target, classes, shares)
+    loss = log_loss(task, kept_out.sum(1) + kept_bias, target)
+    plain = np.zeros((len(target), classes)) + (target.mean() if task == "regression" else frequencies)
+    return Stack(weight, bias, shares, kept_out, kept_bias, loss, max(log_loss(task, plain, target), LEAST))
+
+
+def fit_layer(
+    task: str, features: Mapping[str, Any], target: np.ndarray, classes: int, shares: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """The layer (weight, bias) that models of these rows make with the shares of a stack.
+
+    Args: as of `fit_stack`.
+    """
+    *shares, of_frequencies = shares
+    parts = list(features.values())
+    columns, whole, fit = blocks([part.shape[1] for part in parts]), together(parts), _fitter(task)
+    weight, bias = np.zeros((classes, whole.shape[1])), of_frequencies * _frequencies(task, target, classes)
+    models = [*zip(parts, columns, strict=True), *([(whole, slice(None))] if len(parts) > 1 else [])]
     for share, (part, place) in zip(shares, models, strict=True):
         slope, level = fit(part, target, classes)
         weight[:, place] += share * slope
         bias = bias + share * level
-    loss = log_loss(task, kept_out.sum(1) + kept_bias, target)
-    plain = np.zeros((len(target), classes)) + (target.mean() if task == "regression" else frequencies)
-    return Stack(weight, bias, kept_out, kept_bias, loss, max(log_loss(task, plain, target), LEAST))
+    return weight, bias
 
 
 def blocks(sizes: Sequence[int]) -> list[slice]:
@@ -127,6 +141,11 @@ def _shares(task: str, kept_out: np.ndarray, frequencies: np.ndarray, target: np
 
     start = np.r_[np.full(count, 1 / count), 0.0]
     return minimize(loss, start, method="L-BFGS-B", bounds=[(0, None)] * count + [(None, None)]).x
+
+
+def _fitter(task: str) -> Callable[[Any, np.ndarray, int], tuple[np.ndarray, np.ndarray]]:
+    """What fits one model: (features, target, classes) -> (weight, bias)."""
+    return {"regression": _ridge, "multilabel": _each_label}.get(task, _logistic)
 
 
 def _logistic(features: Any, target: np.ndarray, classes: int) -> tuple[np.ndarray, np.ndarray]:

@@ -135,6 +135,9 @@ class Training(Options):
     wide: bool = Field(
         True, description="beside the network, a linear model of hand-made features; validation rows decide its share"
     )
+    refit: bool = Field(
+        True, description="once all is chosen and measured, the linear model learns from the validation rows, too"
+    )
     pretrained: bool = Field(False, description="encoders that are not written are pretrained ones, where installed")
     augment: bool = Field(True, description="shift and vary images, clips, sounds and words in training")
     precision: Annotated[Literal["auto", "32", "bf16"], BeforeValidator(lambda v: "32" if v == 32 else v)] = Field(

@@ -165,6 +165,9 @@ def run_fit(
     metrics, calibration = measure(
         model, rows, checked, coders, options.batch_size, budget if options.probes else None, warnings
     )
+    metrics["refit"] = widened is not None and options.refit
+    if metrics["refit"]:
+        widened.settle()
     for name, found in metrics["targets"].items():
         if coders[name].task in CLASSED:
             found["imbalance"] = balanced.get(name, {"method": config.imbalance.method})

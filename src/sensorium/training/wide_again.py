@@ -12,7 +12,7 @@ from sensorium.data.batches import Rows
 from sensorium.data.targets import TargetCoder
 from sensorium.model import MultimodalModel
 from sensorium.training.shares import fit_shares
-from sensorium.training.widen import Beside, Stance, Widened, learnable
+from sensorium.training.widen import Beside, Stance, Widened, final_layer, learnable
 
 __all__ = ["grown", "widen_again"]
 
@@ -59,7 +59,7 @@ def widen_again(
             part.load_state_dict(theirs[group].state_dict())
     features, others = (wide.features.matrix(part, np.arange(len(part))) for part in (rows, valid))
     network = _answers(model, rows, [name for name in chosen if name in known])
-    train_said, valid_said = {}, {}
+    train_said, valid_said, final = {}, {}, {}
     for name in names:
         outputs = coders[name].outputs
         weight, bias, share = _layer_of(old, name, wide, outputs) if name in kept else _nothing(wide, outputs)
@@ -80,6 +80,8 @@ def widen_again(
             of_network, of_old, of_new = fit_shares(
                 task, lambda shares, heard=heard: np.tensordot(shares, heard, 1), target, BELIEF, DOUBT
             )
+            last, last_bias = final_layer(stack, coders[name], (rows, features), (valid, others), places)
+            final[name] = of_old * weight + of_new * last, of_old * bias + of_new * last_bias
             weight, bias = of_old * weight + of_new * stack.weight, of_old * bias + of_new * stack.bias
             said, level = of_old * said + of_new * new, of_old * level + of_new * new_level
             share *= of_network
@@ -90,7 +92,7 @@ def widen_again(
         valid_said[name] = added(others, weight), np.tile(bias, (len(valid), 1))
     inputs = list(wide.features.source.values())
     tasks = {name: coders[name].task for name in names}
-    return Widened(wide.eval(), Beside(inputs, train_said), Beside(inputs, valid_said), tasks, TOGETHER)
+    return Widened(wide.eval(), Beside(inputs, train_said), Beside(inputs, valid_said), tasks, TOGETHER, final)
 
 
 def grown(weight: Tensor, bias: Tensor, outputs: int) -> tuple[Tensor, Tensor]:

@@ -2,15 +2,16 @@
 
 import time
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple
+from types import MappingProxyType
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from sensorium.baselines.handmade import HandMade
+from sensorium.baselines.handmade import HandMade, below
 from sensorium.baselines.rows import MOST_ROWS, known_rows
-from sensorium.baselines.stacking import added, fit_stack, log_loss
+from sensorium.baselines.stacking import Stack, added, fit_layer, fit_stack, log_loss
 from sensorium.baselines.wide import Wide
 from sensorium.data.batches import Batch, Rows
 from sensorium.data.targets import TargetCoder
@@ -19,12 +20,15 @@ from sensorium.encoders.rows import present_rows
 from sensorium.model import MultimodalModel
 from sensorium.training.shares import fit_shares
 
-__all__ = ["DEEP", "Beside", "Jury", "Stance", "Widened", "fit_wide", "join", "learnable"]
+__all__ = ["DEEP", "Beside", "Jury", "Stance", "Widened", "final_layer", "fit_wide", "join", "learnable"]
 
 FEWEST = 30  # rows; with fewer there is nothing to stack
 MOST_OUTPUTS = 300  # classes or labels; of more, the models take minutes
 ENOUGH = 20_000  # rows, from which a network finds more than hand-made features tell
 DOUBT = 0.3  # each share's deviation before the validation rows are seen
+
+
+Sided = tuple[Rows, Mapping[str, Any]]  # rows, and the hand-made features of each
 
 
 class Stance(NamedTuple):
@@ -77,13 +81,23 @@ class Beside:
 
 
 class Widened(NamedTuple):
-    """A wide part, what it says beside the network of training and of validation rows, each target's task, the stance."""
+    """A wide part, and what is needed to learn beside it.
+
+    train, valid: what it says of training and of validation rows. tasks: each target's. final: layers (weight, bias) that
+    learned from the validation rows, too.
+    """
 
     wide: Wide
     train: Beside
     valid: Beside
     tasks: dict[str, str]
     stance: Stance
+    final: Mapping[str, tuple[np.ndarray, np.ndarray]] = MappingProxyType({})
+
+    def settle(self) -> None:
+        """Take the final layers: once nothing is chosen or measured by the validation rows any more."""
+        for name, layer in self.final.items():
+            self.wide.set_layer(name, *layer)
 
 
 class Jury:
@@ -153,7 +167,7 @@ def fit_wide(rows: Rows, valid: Rows, coders: Mapping[str, TargetCoder], seconds
     wide = Wide(rows.readers, fitted, tuple(rows.known))
     wide.features.fit(rows, np.unique(np.concatenate(list(chosen.values()))))
     features, others = (wide.features.matrix(part, np.arange(len(part))) for part in (rows, valid))
-    train_said, valid_said, told = {}, {}, []
+    train_said, valid_said, final, told = {}, {}, {}, []
     for name in fitted:
         places, coder = chosen[name], coders[name]
         own = {key: part[places] for key, part in features.items()}
@@ -164,6 +178,7 @@ def fit_wide(rows: Rows, valid: Rows, coders: Mapping[str, TargetCoder], seconds
         train_said[name] = parts, bias
         told.append(1 - stack.loss / stack.loss_of_frequencies)
         valid_said[name] = added(others, stack.weight), np.tile(stack.bias, (len(valid), 1))
+        final[name] = final_layer(stack, coder, (rows, features), (valid, others), places)
     names = list(wide.features.source.values())
     tasks = {name: coder.task for name, coder in coders.items()}
     return Widened(
@@ -172,7 +187,18 @@ def fit_wide(rows: Rows, valid: Rows, coders: Mapping[str, TargetCoder], seconds
         Beside(names, valid_said),
         tasks,
         LINEAR if len(rows) < FEW_ROWS and np.mean(told) > MUCH else DEEP,
+        final,
     )
+
+
+def final_layer(
+    stack: Stack, coder: TargetCoder, train: Sided, valid: Sided, places: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """The layer (weight, bias) of a stack's models, fitted again to the training rows at `places` and the validation rows."""
+    sides = [(*train, places), (*valid, known_rows(valid[0], coder))]
+    features = {key: below([made[key][own] for _, made, own in sides]) for key in train[1]}
+    target = np.concatenate([rows.targets[coder.name][0][own] for rows, _, own in sides])
+    return fit_layer(coder.task, features, target, coder.outputs, stack.shares)
 
 
 def learnable(
