@@ -9,10 +9,12 @@ JOBS ?= 2
 venv: .venv/ready
 
 # torch comes first and pinned: a newer one would bring gigabytes of GPU libraries that a processor has no use for.
+# Of Resemblyzer its weights alone are used; what it depends on would have to be compiled.
 .venv/ready: pyproject.toml constraints.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
 	$(BIN)/pip install -q -c constraints.txt "$(TORCH)"
 	$(BIN)/pip install -q -c constraints.txt -e ".[dev]"
+	$(BIN)/pip install -q -c constraints.txt --no-deps Resemblyzer
 	touch .venv/ready
 
 lint: venv

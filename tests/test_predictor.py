@@ -142,7 +142,7 @@ def test_a_run_that_was_changed_is_refused(run, tmp_path):
 
 def test_a_run_folder_holds_data_alone(run):
     kinds = {path.suffix for path in run.rglob("*") if path.is_file()}
-    assert kinds == {".safetensors", ".json", ".yaml", ".csv"}
+    assert kinds == {".safetensors", ".json", ".yaml", ".csv", ".png"}
     history = pd.read_csv(run / "history.csv")
     first = ["epoch", "train_loss", "valid_loss", "learning_rate", "seconds", "waited"]
     assert list(history.columns)[:6] == first  # then what the balance of the inputs has to say

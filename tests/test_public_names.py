@@ -35,28 +35,32 @@ sensorium.Predictor.anomaly(rows, media_root=None, say=...)
 sensorium.Predictor.answers(table, say=..., coverage=None, sample=None)
 sensorium.Predictor.embed(rows, inputs=None, media_root=None, say=...)
 sensorium.Predictor.evaluate(rows, media_root=None, inputs=None, say=..., by=None)
+sensorium.Predictor.explain(rows, numbers=None, target=None, label=None, parts=True, method='auto', media_root=None,
+    say=...)
+sensorium.Predictor.overview(rows, target=None, media_root=None, seed=0, out_of_fold=False, say=...)
 sensorium.Predictor.parts()
 sensorium.Predictor.predict(rows, media_root=None, say=..., sample=None)
 sensorium.Predictor.predict_proba(rows, media_root=None, say=...)
 sensorium.Predictor.predict_sets(rows, coverage=0.9, media_root=None, method='lac', say=...)
+sensorium.Predictor.report(rows=None, media_root=None, title='', language='en', time_limit=120, seed=0, say=...)
 sensorium.Predictor.robustness(rows, media_root=None, seed=0, time_limit=None, say=...)
 sensorium.Predictor.save(folder)
 sensorium.Predictor.zero_shot(rows, classes, inputs=None, text=None, temperature=None, media_root=None, say=...)
 sensorium.SensoriumError
 sensorium.adapt(run, table, *, train='lora', target=None, valid=None, out=None, settings=(), ignore=(),
-    modalities=None, media_root=None, resume=False, say=..., report=..., **training)
+    modalities=None, media_root=None, resume=False, log=(), say=..., report=..., **training)
 sensorium.compare(table, target=None, *, test=None, out='comparison', folds=None, seeds=1, pairs=False, fusions=None,
     jobs=1, time_limit=None, config=None, settings=(), ignore=(), modalities=None, media_root=None, split=None,
     say=..., **training)
 sensorium.encoders
 sensorium.fit(table, target=None, *, valid=None, out=None, config=None, settings=(), ignore=(), modalities=None,
-    media_root=None, resume=False, split=None, folds=None, domain=None, unlabelled=None, start=None, say=...,
-    report=..., **training)
+    media_root=None, resume=False, split=None, folds=None, domain=None, unlabelled=None, start=None, log=(),
+    say=..., report=..., **training)
 sensorium.fusion
 sensorium.heads
 sensorium.load(folder)
 sensorium.pretrain(table, *, valid=None, out=None, config=None, settings=(), ignore=(), modalities=None,
-    media_root=None, resume=False, split=None, say=..., report=..., **training)
+    media_root=None, resume=False, split=None, log=(), say=..., report=..., **training)
 sensorium.encoders.ENCODERS
 sensorium.encoders.AudioLogMelTransformer(width=256, sample_rate=16000, n_mels=64, patch_frames=4, layers=4,
     num_heads=4, dropout=0.1)

@@ -164,6 +164,11 @@ def build_model(
         path, cls = f"inputs.{name}.encoder", family[given.encoder.type]
         if given.encoder.type == "pretrained":
             body = within(path, body_of, given.encoder, given.modality, (sources or {}).get(name))
+            if given.modality == "audio" and given.sample_rate != body.source.sample_rate:
+                raise ConfigError(
+                    f"inputs.{name}.sample_rate: must be left out or {body.source.sample_rate}, which the model "
+                    f"'{body.source.name}' reads; got {given.sample_rate}."
+                )
             encoder = _make(cls, given.encoder, path, skip=OF_BODY, width=token_width, body=body)
         else:
             encoder = _make(cls, given.encoder, path, width=token_width, **_sizes(given, readers[name]))

@@ -11,8 +11,12 @@ from sensorium.data.table import Table, read_table
 from sensorium.errors import ConfigError, did_you_mean
 from sensorium.planning import over, plan
 from sensorium.predictor import Predictor, Say, load
+from sensorium.training.loggers import check_loggers, logged
+from sensorium.training.parts import Report
 
 __all__ = ["adapt", "fit", "pretrain"]
+
+LOGS = "logs"  # in the run folder
 
 
 def fit(
@@ -32,8 +36,9 @@ def fit(
     domain: str | Mapping[str, Any] | None = None,
     unlabelled: Any = None,
     start: str | os.PathLike[str] | Predictor | None = None,
+    log: Sequence[str] = (),
     say: Say = lambda _: None,
-    report: Callable[[dict[str, Any]], None] = lambda _: None,
+    report: Report = lambda _: None,
     **training: Any,
 ) -> Predictor:
     """Learn to answer `target` from everything else in a table.
@@ -55,7 +60,9 @@ def fit(
             taken for it, too.
         start: a run, of `pretrain` or of a fit, whose encoders are started from, with what its readers have learned, and
             whose fusion, where the inputs are the same. Inputs that it lacks are new; those that the table lacks are left.
-        say, report: called with lines of text, and with numbers after each step.
+        log: of csv and tensorboard; the curves go to the folder logs of `out` while it trains.
+        say, report: called with lines of text, and with numbers after each step and epoch, see
+            `sensorium.training.loop.train`; `sensorium.training.console.Progress` is a report that shows them.
         training: options of the section `training`, such as epochs=5, seed=1.
 
     Raises:
@@ -65,6 +72,7 @@ def fit(
     from sensorium.training.folds import run_folds
     from sensorium.training.start import Start
 
+    check_loggers(log, out)
     rows = read_table(table, media_root)
     begin = None
     if start is not None:
@@ -82,7 +90,7 @@ def fit(
     if valid is not None and chosen.split.folds is not None:
         raise ConfigError("folds can't go with rows to validate with: each fold is answered by the other folds' model.")
 
-    def learn(folder: Path, resume: bool) -> Predictor:
+    def learn(folder: Path, resume: bool, report: Report) -> Predictor:
         if chosen.split.folds is None:
             return Predictor(
                 chosen, schema, *run_fit(rows, valid, chosen, schema, folder, resume, say, report, begin, beside)
@@ -91,7 +99,7 @@ def fit(
             chosen, schema, *run_folds(rows, chosen, schema, folder, resume, say, report, Predictor, begin, beside)
         )
 
-    return _into(out, resume, say, learn)
+    return _into(out, resume, log, say, report, learn)
 
 
 def pretrain(
@@ -106,8 +114,9 @@ def pretrain(
     media_root: str | os.PathLike[str] | None = None,
     resume: bool = False,
     split: Mapping[str, Any] | None = None,
+    log: Sequence[str] = (),
     say: Say = lambda _: None,
-    report: Callable[[dict[str, Any]], None] = lambda _: None,
+    report: Report = lambda _: None,
     **training: Any,
 ) -> Predictor:
     """Learn from rows without labels: to bring together what belongs to one row, and to rebuild what is hidden.
@@ -117,24 +126,25 @@ def pretrain(
     Args:
         table: anything `read_table` takes.
         ignore: columns to leave out, such as a target that is not to be known; targets of the configuration are, too.
-        valid, out, config, settings, modalities, media_root, resume, split, say, report, training: as for `fit`; what is
-            learned is the section `pretraining`.
+        valid, out, config, settings, modalities, media_root, resume, split, log, say, report, training: as for `fit`;
+            what is learned is the section `pretraining`.
 
     Raises:
         SensoriumError: whatever is wrong with the table, the options or the media, before or while training.
     """
     from sensorium.pretraining.run import possible, run_pretraining  # here: Lightning is loaded for training alone
 
+    check_loggers(log, out)
     rows = read_table(table, media_root)
     given = over(config, {"training": training, "split": split or {}})
     chosen, schema = plan(rows, None, given, settings, ignore, modalities, targets=False)
     chosen = possible(chosen, rows, say)
     valid = None if valid is None else read_table(valid, media_root)
 
-    def learn(folder: Path, resume: bool) -> Predictor:
+    def learn(folder: Path, resume: bool, report: Report) -> Predictor:
         return Predictor(chosen, schema, *run_pretraining(rows, valid, chosen, schema, folder, resume, say, report))
 
-    return _into(out, resume, say, learn)
+    return _into(out, resume, log, say, report, learn)
 
 
 def adapt(
@@ -150,8 +160,9 @@ def adapt(
     modalities: Mapping[str, str] | None = None,
     media_root: str | os.PathLike[str] | None = None,
     resume: bool = False,
+    log: Sequence[str] = (),
     say: Say = lambda _: None,
-    report: Callable[[dict[str, Any]], None] = lambda _: None,
+    report: Report = lambda _: None,
     **training: Any,
 ) -> Predictor:
     """Go on with a finished run on the rows of another table: of another place, with new classes, with other columns.
@@ -167,7 +178,7 @@ def adapt(
             at a smaller learning rate. What is new learns in any case.
         target: the column, or several, of the run or new; the run's targets that the table has where left out.
         ignore: columns of the table that are taken for not there.
-        valid, out, settings, modalities, media_root, resume, say, report, training: as for `fit`.
+        valid, out, settings, modalities, media_root, resume, log, say, report, training: as for `fit`.
 
     Raises:
         SensoriumError: whatever is wrong with the run, the table, the options or the media, before or while training.
@@ -175,6 +186,7 @@ def adapt(
     from sensorium.training.adaptation import Adaptation  # here: Lightning is loaded for training alone
     from sensorium.training.fit import run_fit
 
+    check_loggers(log, out)
     rows = _without(read_table(table, media_root), ignore)
     valid = None if valid is None else read_table(valid, media_root).without(ignore)
     given, name = (run, "the run") if isinstance(run, Predictor) else (load(run), str(run))
@@ -182,13 +194,13 @@ def adapt(
     chosen, schema = plan(rows, begin.targets, {"training": training}, settings, (), modalities, start=begin)
     begin.check(chosen)
 
-    def learn(folder: Path, resume: bool) -> Predictor:
+    def learn(folder: Path, resume: bool, report: Report) -> Predictor:
         fitted = run_fit(rows, valid, chosen, schema, folder, resume, say, report, begin)
         weights = given.run.get("files", {}).get("weights.safetensors")
         record = {**fitted.run, "adapted": {"run": name, "weights": weights, **begin.told}}
         return Predictor(chosen, schema, *fitted._replace(run=record))
 
-    return _into(out, resume, say, learn)
+    return _into(out, resume, log, say, report, learn)
 
 
 def _without(table: Table, columns: Sequence[str]) -> Table:
@@ -204,9 +216,14 @@ def _without(table: Table, columns: Sequence[str]) -> Table:
 
 
 def _into(
-    out: str | os.PathLike[str] | None, resume: bool, say: Say, learn: Callable[[Path, bool], Predictor]
+    out: str | os.PathLike[str] | None,
+    resume: bool,
+    log: Sequence[str],
+    say: Say,
+    report: Report,
+    learn: Callable[[Path, bool, Report], Predictor],
 ) -> Predictor:
-    """What `learn` (the folder for checkpoints, whether to go on from them) makes, saved to `out` where it is given.
+    """What `learn` (the folder for checkpoints, whether to go on from them, a report) makes, saved to `out` if given.
 
     Raises:
         ConfigError: there is a run already, which is not to be resumed.
@@ -221,9 +238,10 @@ def _into(
                 f"{folder} already holds a run. Take another --out, or delete it; --resume keeps it as it is."
             )
         checkpoints = folder / "checkpoints"
-        predictor = learn(checkpoints, resume)
+        with logged(log, folder / LOGS, report) as told:
+            predictor = learn(checkpoints, resume, told)
         predictor.save(folder)
         shutil.rmtree(checkpoints)
         return predictor
     with tempfile.TemporaryDirectory() as folder:
-        return learn(Path(folder), False)
+        return learn(Path(folder), False, report)

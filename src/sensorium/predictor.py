@@ -3,7 +3,7 @@
 import os
 from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -12,11 +12,11 @@ import torch
 from sensorium.build import build_loader
 from sensorium.config import Config
 from sensorium.data.batches import Reader, Rows
-from sensorium.data.cells import is_missing
+from sensorium.data.numeric_columns import check_numbers
 from sensorium.data.problems import Problems
 from sensorium.data.schema import Schema
 from sensorium.data.table import Table, read_table
-from sensorium.data.targets import TargetCoder, number
+from sensorium.data.targets import TargetCoder
 from sensorium.errors import ConfigError, DataError, did_you_mean
 from sensorium.evaluation.answers import outputs, scored
 from sensorium.evaluation.calibration import Calibration, trust
@@ -25,6 +25,11 @@ from sensorium.evaluation.sets import set_columns, sets, with_sets
 from sensorium.export.run_folder import read_run, write_run
 from sensorium.heads.decoding import Sampling
 from sensorium.model import MultimodalModel
+
+if TYPE_CHECKING:
+    from sensorium.explain.explanation import Explanations
+    from sensorium.explain.overview import Overview
+    from sensorium.report.page import Report
 
 __all__ = ["Predictor", "Say", "load"]
 
@@ -332,6 +337,125 @@ class Predictor:
         self._tell_problems(say)
         return told
 
+    def explain(
+        self,
+        rows: Any,
+        numbers: Sequence[int] | None = None,
+        target: str | None = None,
+        label: str | None = None,
+        parts: bool = True,
+        method: str = "auto",
+        media_root: str | os.PathLike[str] | None = None,
+        say: Say = lambda _: None,
+    ) -> "Explanations":
+        """Why rows are answered as they are: what each input adds, what pairs do together, and what counts inside each.
+
+        Args:
+            rows: with or without targets.
+            numbers: of the rows to explain, 1 is the first; all where left out.
+            target: which one; the first where left out.
+            label: the class or label explained; where left out, the one that each row is answered with.
+            parts: also what counts inside each input.
+            method: of the parts; see `sensorium.explain.parts`.
+            media_root: where relative paths start.
+            say: called with warnings.
+
+        Returns:
+            an Explanation a row; a notebook shows them.
+
+        Raises:
+            ConfigError: an unknown target or class, a target of texts, a run without targets.
+            DataError: no such row.
+        """
+        from sensorium.explain.rows import asked, explain_rows, numbered  # here: it is asked for rarely
+
+        self._answering()
+        coder, output = asked(self.coders, target, label)
+        table = numbered(read_table(rows, media_root), numbers)
+        size = max(self.config.training.batch_size, 32)
+        calibration = self.calibration[coder.name]
+        found = explain_rows(
+            self.model, self._rows(table, say), coder, calibration, size, output, method if parts else None
+        )
+        self._tell_problems(say)
+        return found
+
+    def overview(
+        self,
+        rows: Any,
+        target: str | None = None,
+        media_root: str | os.PathLike[str] | None = None,
+        seed: int = 0,
+        out_of_fold: bool = False,
+        say: Say = lambda _: None,
+    ) -> "Overview":
+        """What a table's rows are answered by: the importance of each input, and rows that are worth a look.
+
+        Args:
+            rows: with or without targets; likely label errors need them, and rows that the model has not learned from.
+            target: which one; the first where left out.
+            media_root: where relative paths start.
+            seed: of the rows that are taken where there are very many, and of the intervals.
+            out_of_fold: the rows are the table that the run learned from, with folds: likely label errors are told by
+                the models that had not seen a row.
+            say: called with warnings.
+
+        Raises:
+            ConfigError: an unknown target, a target of texts, a run without targets, or without folds where asked.
+        """
+        from sensorium.explain.rows import asked
+        from sensorium.explain.survey import survey
+
+        self._answering()
+        coder, _ = asked(self.coders, target, None)
+        if out_of_fold and self.out_of_fold is None:
+            raise ConfigError(
+                "this run has no out-of-fold answers. Fit one with --folds, or give rows new to the model."
+            )
+        found = survey(
+            self.model,
+            self._rows(read_table(rows, media_root), say),
+            coder,
+            self.calibration[coder.name],
+            max(self.config.training.batch_size, 32),
+            seed,
+            self.out_of_fold if out_of_fold else None,
+            say,
+        )
+        self._tell_problems(say)
+        return found
+
+    def report(
+        self,
+        rows: Any = None,
+        media_root: str | os.PathLike[str] | None = None,
+        title: str = "",
+        language: str = "en",
+        time_limit: float = 120,
+        seed: int = 0,
+        say: Say = lambda _: None,
+    ) -> "Report":
+        """One HTML page on the run and its answers to labelled rows, which needs no network: save it, or show it in a notebook.
+
+        Args:
+            rows: with the target columns; where left out, those that the run was validated with, if their file is still
+                there as it was. Without any, the page shows what the run itself knows, and says what is not there.
+            media_root: where relative paths start.
+            title: a name for the run.
+            language: en or zh.
+            time_limit: seconds for the scores with inputs missing or damaged; then fewer rows are asked.
+            seed: of rows' order, the damage and intervals.
+            say: called with warnings.
+
+        Raises:
+            ConfigError: another language, or plotly is not installed.
+            DataError: a target column is absent, or no row can be scored.
+        """
+        from sensorium.report.page import report  # here: it is asked for rarely
+
+        table = None if rows is None else read_table(rows, media_root)
+        return report(self, table, title, language, time_limit, seed, say)
+
     def anomaly(
         self, rows: Any, media_root: str | os.PathLike[str] | None = None, say: Say = lambda _: None
     ) -> pd.Series:
@@ -481,18 +605,3 @@ def _sampling(sample: Mapping[str, float], writers: Collection[str]) -> Sampling
         if key not in Sampling._fields:
             raise ConfigError(f"sample: unknown key '{key}'. {did_you_mean(str(key), Sampling._fields)}")
     return Sampling(**sample).checked()
-
-
-def check_numbers(rows: Rows) -> None:
-    """Refuse a numeric column that holds words: that is another table, not missing values."""
-    for name, reader in rows.readers.items():
-        for place, column in enumerate(reader.columns):
-            if getattr(reader, "kinds", {}).get(column) != "numeric":
-                continue
-            cells = rows.columns[name].cells[place]
-            if cells is None:
-                continue
-            filled = [cell for cell in (cells[row] for row in range(min(len(cells), 1000))) if not is_missing(cell)]
-            if filled and all(number(cell) is None for cell in filled) and any(len(str(c)) > 3 for c in filled):
-                got = str(filled[0])[:40]
-                raise DataError(f"{rows.table.name}, column '{column}': must be numbers, as in training; got {got!r}.")

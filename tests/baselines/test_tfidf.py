@@ -108,3 +108,21 @@ def test_a_state_goes_into_another_of_any_size():
     assert torch.equal(copy.deepcopy(model)(*given), model(*given))
     model.load_state_dict(TfIdf(100).state_dict())
     assert model.size == 1
+
+
+def test_what_each_token_adds_is_its_terms_share():
+    train = [*texts(40), np.array([5, 5, 7, 5])]
+    model = fitted(train)
+    values, mask = batch([np.array([5, 5, 7, 98]), None, train[0]])
+    weight = torch.linspace(-1, 1, model.size)
+    features = model(values, mask)
+    found = model.spread(values, mask, weight)
+    np.testing.assert_allclose(found.sum(1), features @ weight, atol=1e-6)
+    assert not found[1].any()
+    assert not found[0, 3]  # in no term
+    # By hand: 5 twice, the pairs 5 5 and 5 7; each pair is halved between its tokens.
+    code = {term: place for place, term in enumerate(model.terms.tolist())}
+    adds = {term: float(features[0, place] * weight[place]) for term, place in code.items()}
+    five, seven, same, other = adds[5], adds[7], adds[6 * 100 + 5], adds[6 * 100 + 7]
+    by_hand = [five / 2 + same / 2, five / 2 + same / 2 + other / 2, seven + other / 2]
+    np.testing.assert_allclose(found[0, :3], by_hand, atol=1e-6)

@@ -55,11 +55,12 @@ def test_fit_evaluate_predict_as_spelt(sensorium, table, config, tmp_path):
     code, out, err = sensorium(
         "fit", table, "--target", "label", "--out", run, "--valid", table, "--config", path, "--set", "fusion.width=16",
         "--epochs", 1, "--seed", 3, "--time-limit", 120, "--ignore", "price", "--ignore", "tags", "--as", "note=text",
-        "--resume", "--json",
+        "--resume", "--log", "csv", "--json",
     )  # fmt: skip
     assert code == 0, err
     found = json.loads(out)
     assert found["run"] == str(run)
+    assert list(pd.read_csv(run / "logs" / "epochs.csv")["epoch"]) == [1]
     written = yaml.safe_load((run / "config.yaml").read_text())
     assert (written["fusion"]["width"], written["training"]["epochs"], written["training"]["seed"]) == (16, 1, 3)
 
@@ -183,11 +184,18 @@ def test_inspect_init_and_check(sensorium, table, tmp_path):
     assert json.loads(out)["batch"] == 8
 
 
-def test_summary_and_diagram(sensorium, run):
+def test_summary_and_diagram(sensorium, run, tmp_path):
     code, out, _ = sensorium("summary", run, "--json")
     assert code == 0
-    assert json.loads(out)
+    parts = json.loads(out)
+    assert {"part", "kind", "layer", "parameters", "input", "output", "flops"} == set(parts[0])
+    out = sensorium("summary", run)[1]
+    assert re.search(r"photo +ImageCNN +[\d,]+ +\(B, 3, 16, 16\) +\(B, 16, 32\) +\d[\d.]* k", out)
     assert sensorium("diagram", run)[1].startswith("graph LR")
+    assert json.loads(sensorium("diagram", run, "--json")[1])["mermaid"].startswith("graph LR")
+    code, out, err = sensorium("diagram", run, "--svg", tmp_path / "network.svg")
+    assert (code, out, err) == (0, "", f"written to {tmp_path / 'network.svg'}.\n")
+    assert (tmp_path / "network.svg").read_text().startswith("<svg ")
 
 
 def test_what_people_read(sensorium, table, run):
@@ -200,7 +208,8 @@ def test_what_people_read(sensorium, table, run):
     assert out.endswith("40 rows; 0 left out.\n")
     out = sensorium("summary", run)[1]
     total = sum(part["parameters"] for part in json.loads(sensorium("summary", run, "--json")[1]))
-    assert out.endswith(f"{total:,} parameters\n")
+    assert f"\n{total:,} parameters, " in out
+    assert out.endswith(" FLOPs a row\n")
     rows = json.loads(sensorium("predict", run, table, "--json")[1])
     assert len(rows) == 40
     assert {row["label"] for row in rows} <= {"yes", "no"}
@@ -337,7 +346,8 @@ def test_a_fit_shows_the_fused_score_beside_all_it_is_compared_with(sensorium, t
         assert cells(f"{name} alone") == [f"{found[k][name]['r2']['value']:.3f}" for k in ("alone", "probes", "floors")]
     assert cells("all, classical") == ["-", "-", f"{found['floors']['all']['r2']['value']:.3f}"]
     assert out.endswith(f"on the comparison. Saved to {tmp_path / 'run'}.\n")
-    assert re.search(r"epoch 3/3  step \d+/21  loss \d+\.\d{3}  \d+:\d\d left at most", err)
+    told = r"epoch 3/3  step \d+/21  loss \d+\.\d{3}  \d+:\d\d left at most  validation loss \d+\.\d{3} .*  r2 -?\d+\.\d{3}  "
+    assert re.search(told + r"[\d,]+ rows/s  \d+% of the time waiting for data\n", err)
 
 
 def test_a_fit_with_folds_and_groups_as_spelt(sensorium, tmp_path):
@@ -384,6 +394,7 @@ def test_a_fit_with_folds_and_groups_as_spelt(sensorium, tmp_path):
         (["predict", "nowhere", "TABLE"], "give a file to write to with -o FILE, or --json."),
         (["predict", "RUN", "TABLE", "--json", "--coverage", "90"], "coverage must be above 0 and below 1, such as 0.9; got 90."),
         (["evaluate", "RUN", "TABLE", "-o", "scores.txt"], "cannot write scores.txt: '.txt' must be one of .csv"),
+        (["fit", "TABLE", "--target", "label", "--out", "r", "--log", "cvs"], "log: unknown logger 'cvs'. Did you mean 'csv'?"),
         (["example", "dmo"], "unknown example 'dmo'. Did you mean 'demo'?"),
     ],
 )  # fmt: skip

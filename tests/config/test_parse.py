@@ -19,7 +19,7 @@ from sensorium.config import (
     read_config,
     set_value,
 )
-from sensorium.config.encoders import ImageCNN
+from sensorium.config.encoders import Auto, ImageCNN
 from sensorium.config.fusions import Gated
 from sensorium.errors import ConfigError
 
@@ -129,6 +129,11 @@ def test_a_name_alone_is_a_type():
     assert parse_config({"inputs": {"x": {"modality": "image", "encoder": {"dropout": 0.5}}}}).inputs["x"].encoder == (
         ImageCNN(dropout=0.5)
     )
+
+
+@pytest.mark.parametrize("modality", ["audio", "image", "text", "video"])
+def test_what_is_installed_is_asked_for_of_every_kind_of_media(modality):
+    assert parse_config({"inputs": {"x": {"modality": modality, "encoder": "auto"}}}).inputs["x"].encoder == Auto()
 
 
 def test_a_method_alone_is_the_section_imbalance():

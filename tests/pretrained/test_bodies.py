@@ -1,5 +1,6 @@
 """Every family of pretrained models: from the files that its makers ship to tokens."""
 
+import numpy as np
 import pytest
 import torch
 
@@ -7,7 +8,8 @@ pytest.importorskip("transformers", reason="pretrained encoders need 'sensorium[
 
 import tiny
 
-from sensorium.pretrained.load import load_body
+from sensorium.config.encoders import Pretrained
+from sensorium.pretrained.load import body_of, load_body
 from sensorium.pretrained.source import MODELS, find_source
 
 
@@ -99,3 +101,34 @@ def test_sizes_and_colours_come_from_the_models_own_file(tmp_path):
 
 def test_every_modality_has_a_family_here():
     assert {modality for modality, _, _ in tiny.FAMILIES.values()} == set(MODELS)
+
+
+@pytest.mark.parametrize("adapted", [False, True], ids=["all", "lora"])
+@pytest.mark.parametrize("family", ["bert", "vit", "wav2vec2", "whisper", "videomae"])
+def test_checkpointing_computes_layers_again_and_changes_no_gradient(family, adapted, tmp_path):
+    tiny.save(family, tmp_path)
+    source = find_source(str(tmp_path), tiny.FAMILIES[family][0])
+    values, mask = example(source)
+    options = Pretrained(model=str(tmp_path), train="lora" if adapted else "all")
+    gradients, computed = {}, {}
+    for less in (False, True):
+        torch.manual_seed(0)
+        body = body_of(options.model_copy(update={"checkpointing": less}), source.modality, None).train()
+        for module in body.modules():
+            if isinstance(module, torch.nn.Dropout):
+                module.p = 0.0
+        calls = []
+        inner = next(part for part in body.blocks[0].modules() if isinstance(part, torch.nn.LayerNorm))
+        inner.register_forward_hook(lambda *_, calls=calls: calls.append(1))
+        torch.manual_seed(1)
+        np.random.seed(1)  # transformers' own masking of sound
+        layers, real = body(values, mask)
+        (layers[0][real] * torch.randn(body.hidden)).sum().backward()
+        computed[less] = len(calls)
+        gradients[less] = {
+            name: parameter.grad for name, parameter in body.named_parameters() if parameter.grad is not None
+        }
+    assert computed == {False: 1, True: 2}
+    assert gradients[True].keys() == gradients[False].keys() != set()
+    for name, value in gradients[False].items():
+        torch.testing.assert_close(gradients[True][name], value)

@@ -133,10 +133,20 @@ def test_an_input_that_no_training_row_has_breaks_nothing_later(rows, tmp_path):
     )
 
 
-def test_the_last_rows_are_learned_from_when_all_is_measured(rows):
+def test_the_last_rows_are_learned_from_when_all_is_measured(rows, tmp_path):
     """The linear part alone changes; what was chosen and measured by those rows is as without."""
     made = [sm.fit(rows, "label", config={"inputs": {"a": {}}}, refit=refit, **QUICK) for refit in (False, True)]
     assert [predictor.metrics["refit"] for predictor in made] == [False, True]
     assert made[0].metrics["targets"] == made[1].metrics["targets"]
-    for (name, one), other in zip(made[0].model.state_dict().items(), made[1].model.state_dict().values(), strict=True):
-        assert torch.equal(one, other) == (name not in {"wide.layers.0.weight", "wide.layers.0.bias"}), name
+    before, after = (predictor.model.state_dict() for predictor in made)
+    layer = "wide.layers.0."
+    for name, one in before.items():
+        assert torch.equal(one, after[name]) == (name not in {f"{layer}weight", f"{layer}bias"}), name
+    assert set(after) - set(before) == {f"{layer}measured_weight", f"{layer}measured_bias"}
+    made[1].save(tmp_path / "run")
+    answers = [predictor.predict_proba(rows) for predictor in (*made, sm.load(tmp_path / "run"))]
+    assert not answers[0].equals(answers[1])
+    assert answers[1].equals(answers[2])
+    with made[1].model.wide.as_measured():
+        assert made[1].predict_proba(rows).equals(answers[0])
+    assert made[1].predict_proba(rows).equals(answers[1])

@@ -58,6 +58,17 @@ class TfIdf(Learned):
         counts = torch.zeros(len(codes), len(self.terms), device=codes.device).scatter_add_(1, place, known.float())
         return F.normalize(torch.where(counts > 0, 1 + counts.clamp(min=1).log(), 0) * self.weights, dim=1)
 
+    def spread(self, values: Tensor, mask: Tensor, weight: Tensor) -> Tensor:
+        """What each token adds to `forward(values, mask) @ weight`: (B, T). Each occurrence of a term adds the same; what
+        a pair adds is halved between its tokens."""
+        codes = self._codes(values, mask)  # (B, 2 T)
+        place = torch.searchsorted(self.terms, codes).clamp(max=len(self.terms) - 1)
+        known = (self.terms[place] == codes) & (codes != NONE)
+        counts = torch.zeros(len(codes), len(self.terms), device=codes.device).scatter_add_(1, place, known.float())
+        adds = (self(values, mask) * weight / counts.clamp(min=1)).gather(1, place) * known  # (B, 2 T)
+        tokens, pairs = adds.chunk(2, 1)
+        return tokens + pairs / 2 + F.pad(pairs, (0, 1))[:, 1:] / 2
+
     @property
     def size(self) -> int:
         """Features."""

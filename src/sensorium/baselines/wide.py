@@ -1,6 +1,7 @@
 """A linear model of hand-made features, to stand beside a network."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 
 import numpy as np
 import torch
@@ -49,6 +50,24 @@ class Wide(nn.Module):
         layer = self.layers[self.targets.index(target)]
         layer.weight, layer.bias = (torch.from_numpy(part).float() for part in (weight, bias))
 
+    def settle(self, target: str, weight: np.ndarray, bias: np.ndarray) -> None:
+        """Set a layer that learned from the validation rows, too, and keep the one that these measured."""
+        layer = self.layers[self.targets.index(target)]
+        layer.measured_weight, layer.measured_bias = layer.weight, layer.bias
+        self.set_layer(target, weight, bias)
+
+    @contextmanager
+    def as_measured(self) -> Iterator[None]:
+        """While it lasts, the layers are those that the validation rows measured: for answers to these rows."""
+        settled = [(layer, layer.weight, layer.bias) for layer in self.layers if layer.measured_weight is not None]
+        try:
+            for layer, _, _ in settled:
+                layer.weight, layer.bias = layer.measured_weight, layer.measured_bias
+            yield
+        finally:
+            for layer, weight, bias in settled:
+                layer.weight, layer.bias = weight, bias
+
     def set_shares(self, target: str, network: float, wide: float) -> None:
         self.layers[self.targets.index(target)].shares = torch.tensor([network, wide])
 
@@ -78,6 +97,8 @@ class _Layer(Learned):
         self.register_buffer("weight", torch.zeros(1, 1))
         self.register_buffer("bias", torch.zeros(1))
         self.register_buffer("shares", torch.tensor([1.0, 0.0]))
+        self.register_buffer("measured_weight", None)
+        self.register_buffer("measured_bias", None)
 
     def forward(self, features: Tensor) -> Tensor:
         return F.linear(features, self.weight, self.bias)

@@ -5,12 +5,13 @@ from typing import Annotated
 
 import typer
 
-from sensorium.cli.fit import Progress, show
+from sensorium.cli.fit import show
 from sensorium.cli.options import (
     As,
     Epochs,
     Ignore,
     Json,
+    Log,
     MediaRoot,
     Probes,
     Resume,
@@ -25,6 +26,7 @@ from sensorium.cli.options import (
     say,
     written,
 )
+from sensorium.training.console import Progress
 
 __all__ = ["adapt"]
 
@@ -47,6 +49,7 @@ def adapt(
     media_root: MediaRoot = None,
     resume: Resume = False,
     probes: Probes = True,
+    log: Log = None,
     json: Json = False,
 ) -> None:
     """Go on with RUN on the rows of TABLE: of another place, with new classes, with other columns. RUN stays as it is.
@@ -56,10 +59,12 @@ def adapt(
     from sensorium.fitting import adapt as learn
 
     training = written(epochs=epochs, seed=seed, time_limit=time_limit, probes=None if probes else False)
-    predictor = learn(
-        run, table, train=train, target=target, valid=valid, out=out, settings=setting or [], ignore=ignore or [],
-        modalities=parse_as(modality), media_root=media_root, resume=resume, say=say, report=Progress(), **training,
-    )  # fmt: skip
+    with Progress() as progress:
+        predictor = learn(
+            run, table, train=train, target=target, valid=valid, out=out, settings=setting or [], ignore=ignore or [],
+            modalities=parse_as(modality), media_root=media_root, resume=resume, log=log or [], say=say,
+            report=progress, **training,
+        )  # fmt: skip
     if json:
         print_json({"run": str(out), **predictor.metrics})
         return

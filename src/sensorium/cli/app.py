@@ -11,12 +11,14 @@ from sensorium.cli.diagram import diagram
 from sensorium.cli.embed import embed
 from sensorium.cli.evaluate import evaluate
 from sensorium.cli.example import example
+from sensorium.cli.explain import explain
 from sensorium.cli.fit import fit
 from sensorium.cli.index import index
 from sensorium.cli.init import init
 from sensorium.cli.inspect import inspect
 from sensorium.cli.predict import predict
 from sensorium.cli.pretrain import pretrain
+from sensorium.cli.report import report
 from sensorium.cli.search import search
 from sensorium.cli.summary import summary
 
@@ -39,6 +41,8 @@ for command in (
     compare,
     evaluate,
     predict,
+    explain,
+    report,
     anomaly,
     embed,
     index,

@@ -1,7 +1,5 @@
 """sensorium fit"""
 
-import sys
-import time
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -13,6 +11,7 @@ from sensorium.cli.options import (
     Epochs,
     Ignore,
     Json,
+    Log,
     MediaRoot,
     Probes,
     Resume,
@@ -26,6 +25,7 @@ from sensorium.cli.options import (
     say,
     written,
 )
+from sensorium.training.console import Progress
 
 __all__ = ["fit"]
 
@@ -73,6 +73,7 @@ def fit(
         int | None, typer.Option("--cache-size", metavar="MB", help="Of decoded media kept on disk; 0: none.")
     ] = None,
     probes: Probes = True,
+    log: Log = None,
     json: Json = False,
 ) -> None:
     """Learn TARGET from everything else in TABLE.
@@ -86,12 +87,13 @@ def fit(
         probes=None if probes else False,
     )  # fmt: skip
     split = written(by=split_by, time=split_time)
-    predictor = learn(
-        table, target, valid=valid, out=out, config=config, settings=setting or [], ignore=ignore or [],
-        modalities=parse_as(modality), media_root=media_root, resume=resume, split=split, domain=domain,
-        folds=int(folds) if folds is not None and folds.isdecimal() else folds, unlabelled=unlabelled, start=start,
-        say=say, report=Progress(), **training,
-    )  # fmt: skip
+    with Progress() as progress:
+        predictor = learn(
+            table, target, valid=valid, out=out, config=config, settings=setting or [], ignore=ignore or [],
+            modalities=parse_as(modality), media_root=media_root, resume=resume, split=split, domain=domain,
+            folds=int(folds) if folds is not None and folds.isdecimal() else folds, unlabelled=unlabelled, start=start,
+            log=log or [], say=say, report=progress, **training,
+        )  # fmt: skip
     if json:
         print_json({"run": str(out), **predictor.metrics})
         return
@@ -156,31 +158,3 @@ def show_held(found: dict[str, Any]) -> None:
         for fold, held in enumerate(found["held"])
     ]  # fmt: skip
     table_of(["kept out", "rows", *names], rows)
-
-
-class Progress:
-    """One line on stderr that tells epoch, loss and the time left; every tenth of the way where stderr is no screen."""
-
-    def __init__(self) -> None:
-        self.start, self.first, self.told = time.monotonic(), 0, -1.0
-        self.part: str | None = None
-
-    def __call__(self, told: dict[str, Any]) -> None:
-        now = time.monotonic()
-        if told.get("part") != self.part:  # another fit
-            self.part, self.first, self.told = told.get("part"), 0, -1.0
-        if self.first == 0:
-            self.first, self.start = told["step"], now
-        share = told["step"] / max(1, told["steps"])
-        live = sys.stderr.isatty()
-        if now - self.told < 0.2 if live else share < self.told + 0.1:
-            return
-        self.told = now if live else share
-        done = told["step"] - self.first
-        left = (now - self.start) / done * (told["steps"] - told["step"]) if done else float("nan")
-        line = f"epoch {told['epoch']}/{told['epochs']}  step {told['step']}/{told['steps']}  loss {told['loss']:.3f}"
-        if self.part is not None:
-            line = f"{self.part}  {line}"
-        if done:
-            line += f"  {left // 60:.0f}:{left % 60:02.0f} left at most"
-        print(f"\r{line:<90}" if live else line, end="" if live and share < 1 else "\n", file=sys.stderr, flush=True)

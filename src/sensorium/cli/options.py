@@ -10,7 +10,7 @@ import typer
 from sensorium.errors import ConfigError
 
 __all__ = [
-    "As", "ConfigFile", "Epochs", "Ignore", "Inputs", "Json", "MediaRoot", "Probes", "Resume", "RunFolder", "Set",
+    "As", "ConfigFile", "Epochs", "Ignore", "Inputs", "Json", "Log", "MediaRoot", "Probes", "Resume", "RunFolder", "Set",
     "TablePath", "Target", "TimeLimit", "Valid", "parse_as", "print_json", "say", "table_of", "written",
 ]  # fmt: skip
 
@@ -32,6 +32,10 @@ Epochs = Annotated[int | None, typer.Option(help="Passes over the rows, at most.
 TimeLimit = Annotated[float | None, typer.Option("--time-limit", metavar="SECONDS", help="Done by then.")]
 Resume = Annotated[bool, typer.Option("--resume", help="Go on where this command stopped.")]
 Probes = Annotated[bool, typer.Option(help="Score every input alone after training.")]
+Log = Annotated[
+    list[str] | None,
+    typer.Option("--log", metavar="LOGGER", help="csv or tensorboard: curves in RUN/logs; may be given several times."),
+]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON alone on stdout.")]
 
 

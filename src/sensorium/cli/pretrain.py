@@ -5,13 +5,13 @@ from typing import Annotated
 
 import typer
 
-from sensorium.cli.fit import Progress
 from sensorium.cli.options import (
     As,
     ConfigFile,
     Epochs,
     Ignore,
     Json,
+    Log,
     MediaRoot,
     Resume,
     Set,
@@ -23,6 +23,7 @@ from sensorium.cli.options import (
     say,
     written,
 )
+from sensorium.training.console import Progress
 
 __all__ = ["pretrain"]
 
@@ -40,6 +41,7 @@ def pretrain(
     modality: As = None,
     media_root: MediaRoot = None,
     resume: Resume = False,
+    log: Log = None,
     json: Json = False,
 ) -> None:
     """Learn from the rows of TABLE without labels; `sensorium fit --from RUN` goes on from there with a few.
@@ -52,10 +54,12 @@ def pretrain(
     from sensorium.fitting import pretrain as learn
 
     training = written(epochs=epochs, seed=seed, time_limit=time_limit)
-    predictor = learn(
-        table, valid=valid, out=out, config=config, settings=setting or [], ignore=ignore or [],
-        modalities=parse_as(modality), media_root=media_root, resume=resume, say=say, report=Progress(), **training,
-    )  # fmt: skip
+    with Progress() as progress:
+        predictor = learn(
+            table, valid=valid, out=out, config=config, settings=setting or [], ignore=ignore or [],
+            modalities=parse_as(modality), media_root=media_root, resume=resume, log=log or [], say=say,
+            report=progress, **training,
+        )  # fmt: skip
     if json:
         print_json({"run": str(out), **predictor.metrics})
         return

@@ -6,18 +6,26 @@ __all__ = ["summary"]
 
 
 def summary(run: RunFolder, json: Json = False) -> None:
-    """The layers of RUN's network with their parameters, and the shapes between its parts.
+    """The parts of RUN's network: parameters, shapes of what goes in and out, and operations (FLOPs) a row.
+
+    FLOPs are those of matrix products and convolutions, two a multiplication with its addition, for a row in which nothing
+    is missing and texts and recordings are as long as RUN reads them.
 
     Example: sensorium summary run/
     """
     from sensorium.predictor import load
+    from sensorium.report.parts import parts_with_costs, short_number
 
-    parts = load(run).parts()
+    parts = parts_with_costs(load(run))
     if json:
         print_json(parts)
         return
     table_of(
-        ["part", "layer", "parameters", "output"],
-        [[p["part"], p["layer"], f"{p['parameters']:,}", p["output"]] for p in parts],
+        ["part", "layer", "parameters", "input", "output", "FLOPs a row"],
+        [
+            [p["part"], p["layer"], f"{p['parameters']:,}", p["input"], p["output"], short_number(p["flops"])]
+            for p in parts
+        ],
     )
-    print(f"{sum(part['parameters'] for part in parts):,} parameters")
+    flops = short_number(sum(part["flops"] for part in parts))
+    print(f"{sum(part['parameters'] for part in parts):,} parameters, {flops} FLOPs a row")

@@ -165,7 +165,8 @@ class Pretrained(Options):
     type: Literal["pretrained"] = "pretrained"
     model: str | None = Field(
         None,
-        description="minilm-l6, efficientnet-lite0, a folder, or a name on the Hugging Face hub; None: what is installed",
+        description="minilm-l6, efficientnet-lite0, resemblyzer, a folder, or a name on the Hugging Face hub; "
+        "None: what is installed",
     )
     train: Annotated[str, BeforeValidator(_check_train)] = Field(
         "frozen", description="frozen (computed once), lora, top:N (the last N blocks) or all"
@@ -190,6 +191,7 @@ ENCODERS: dict[str, dict[str, type[Options]]] = {
         "mfcc_rnn": AudioMFCCRNN,
         "logmel_transformer": AudioLogMelTransformer,
         "pretrained": Pretrained,
+        "auto": Auto,
     },
     "boolean": {"categorical": CategoricalEncoder},
     "categorical": {"categorical": CategoricalEncoder},
@@ -200,10 +202,17 @@ ENCODERS: dict[str, dict[str, type[Options]]] = {
         "resnet": ImageResNet,
         "vit": ImageViT,
         "pretrained": Pretrained,
+        "auto": Auto,
     },
     "numeric": {"numeric": NumericEncoder},
     "tabular": {"tabular": TabularEncoder},
     "text": {"bag": TextBag, "rnn": TextRNN, "transformer": TextTransformer, "pretrained": Pretrained, "auto": Auto},
     "vector": {"dense": DenseEncoder, "relu": ReLUEncoder},
-    "video": {"frames": VideoFrames, "cnn3d": VideoCNN3D, "motion": VideoMotion, "pretrained": Pretrained, "auto": Auto},
+    "video": {
+        "frames": VideoFrames,
+        "cnn3d": VideoCNN3D,
+        "motion": VideoMotion,
+        "pretrained": Pretrained,
+        "auto": Auto,
+    },
 }

@@ -39,6 +39,7 @@ class Table:
         name: of the file, for messages.
         places: the rows of `source` that are meant, in order; None: all.
         mapped: the file that `source` lies in, where it lies in one.
+        path: of the file that was read; None: the rows came from memory.
     """
 
     source: pd.DataFrame | pa.Table
@@ -46,6 +47,7 @@ class Table:
     name: str = "table"
     places: np.ndarray | None = None
     mapped: mmap.mmap | None = None
+    path: Path | None = None
 
     def __len__(self) -> int:
         return len(self.source) if self.places is None else len(self.places)
@@ -167,7 +169,7 @@ def read_table(source: Any, media_root: str | os.PathLike[str] | None = None) ->
     """
     if isinstance(source, Table):
         return source if media_root is None else replace(source, root=Path(media_root))
-    mapped = None
+    mapped = path = None
     if isinstance(source, str | os.PathLike):
         path = Path(source)
         (frame, mapped), name, root = _read_file(path), path.name, path.parent
@@ -192,7 +194,7 @@ def read_table(source: Any, media_root: str | os.PathLike[str] | None = None) ->
     if not len(frame) or not columns:
         raise DataError(f"{name} has no rows.")
     frame = frame.rename_columns(columns) if arrow else frame.set_axis(columns, axis=1).reset_index(drop=True)
-    return Table(frame, Path(media_root) if media_root is not None else root, name, mapped=mapped)
+    return Table(frame, Path(media_root) if media_root is not None else root, name, mapped=mapped, path=path)
 
 
 def _read_file(path: Path) -> tuple[pd.DataFrame | pa.Table, mmap.mmap | None]:

@@ -18,6 +18,7 @@ from sensorium.evaluation.answers import said, scored
 from sensorium.evaluation.calibration import Calibration
 from sensorium.evaluation.corruptions import Corruption, corruptions_of
 from sensorium.evaluation.metrics import MAIN
+from sensorium.evaluation.pieces import Piece, answer, pieces
 from sensorium.model import MultimodalModel
 
 __all__ = ["Damage", "area", "flat", "robustness", "subsets_of"]
@@ -128,34 +129,20 @@ def _answers(
         values, mask = rows.readers[name].collate(items)
         return Input(torch.from_numpy(values), torch.from_numpy(mask))
 
-    def seen(inputs: Mapping[str, Input]) -> dict[str, Any]:
-        """By input, what the network reads of it, what the wide part does, and the network of one input."""
-        inputs = model.look(inputs)
-        made: dict[str, dict[str, torch.Tensor]] = {name: {} for name in inputs}
-        if model.wide is not None:
-            for group, features in model.wide.features(inputs).items():
-                if (name := model.wide.features.source[group]) in made:
-                    made[name][group] = features
-        own = {} if model.single is None else {model.single.modality: model.single.encode(inputs)}
-        return {name: (features, made[name], own.get(name)) for name, features in model.encode(inputs).items()}
-
-    def answer(parts: Mapping[str, Any]) -> dict[str, np.ndarray]:
-        features = {name: part[0] for name, part in parts.items()}
-        made = {group: values for part in parts.values() for group, values in part[1].items()}
-        logits = model.answer(features, made, None if model.single is None else parts[model.single.modality][2])
-        return {name: said(model.head(name), found, targets[name]) for name, found in logits.items()}
+    def told(parts: Mapping[str, Piece]) -> dict[str, np.ndarray]:
+        return {name: said(model.head(name), logits, targets[name]) for name, logits in answer(model, parts).items()}
 
     targets = {name: [torch.from_numpy(part[places]) for part in found] for name, found in rows.targets.items()}
     items = {name: rows.items(name, places) for name in model.modalities}
     inputs = {name: put_together(name, found) for name, found in items.items()}
-    whole, gone = seen(inputs), seen(model.drop(inputs, ()))
+    whole, gone = pieces(model, inputs), pieces(model, model.drop(inputs, ()))
     for subset in subsets:
-        yield subset, answer({name: (whole if name in subset else gone)[name] for name in model.modalities})
+        yield subset, told({name: (whole if name in subset else gone)[name] for name in model.modalities})
     for name, kinds in damage.kinds.items():
         for kind, corruption in kinds.items():
             for amount in corruption.amounts:
                 damaged = put_together(name, damage.items(name, kind, amount, places, items[name]))
-                yield (name, kind, amount), answer({**whole, **seen({name: damaged})})
+                yield (name, kind, amount), told({**whole, **pieces(model, {name: damaged})})
 
 
 def _told(

@@ -19,6 +19,7 @@ from sensorium.errors import ConfigError, DataError
 from sensorium.evaluation.calibration import Calibration
 from sensorium.export.archive import FORMAT, check_files, read_json, seal, write_json
 from sensorium.pretrained.source import restore_source
+from sensorium.report.history_plot import history_plot
 from sensorium.single import Single
 
 __all__ = ["read_run", "write_run"]
@@ -63,6 +64,8 @@ def write_run(folder: Path, predictor: Any) -> None:
     if predictor.out_of_fold is not None:
         write_table(predictor.out_of_fold, folder / OUT_OF_FOLD)
     write_table(predictor.history, folder / "history.csv")
+    if len(predictor.history):
+        write_atomically(folder / "history.png", history_plot(predictor.history.to_dict(orient="records")))
     write_table(predictor.found, folder / "problems.csv")
     write_json(folder / "run.json", {**predictor.run, "format": FORMAT, "files": seal(folder)})
 

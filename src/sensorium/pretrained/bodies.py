@@ -6,9 +6,14 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from sensorium.encoders.mfcc import MelSpectrogram
+from sensorium.errors import ConfigError
 from sensorium.pretrained.source import Source
 
 __all__ = ["Body", "States", "make_body"]
+
+LOUDNESS = 1e-3  # mean square of a recording's samples, as VoiceEncoder wants it: -30 dB of the largest there can be
+FAINTEST = 1e-10  # what is fainter is not made as loud as that
 
 
 class States(NamedTuple):
@@ -23,7 +28,7 @@ class Body(nn.Module):
     """A network of others behind one signature.
 
     Args:
-        network: from transformers, or EfficientNetLite.
+        network: from transformers, or one of this room.
         source: what it is and wants.
     """
 
@@ -59,7 +64,19 @@ class Body(nn.Module):
     @property
     def even(self) -> bool:
         """All layers have one width."""
-        return self.source.kind not in {"clap", "convnext", "convnextv2", "efficientnet-lite", "resnet", "swin"}
+        return self.source.kind not in {"clap", "convnext", "convnextv2", "efficientnet-lite", "ge2e", "resnet", "swin"}
+
+    def keep_less(self) -> None:
+        """While it learns, layers are computed again instead of kept: less memory, more time.
+
+        Raises:
+            ConfigError: the network can't do so.
+        """
+        if not getattr(self.network, "supports_gradient_checkpointing", False):
+            raise ConfigError(f"checkpointing must be false; model '{self.source.name}' ({self.source.kind}) has none.")
+        # Renamed within transformers 5.
+        word = "activation" if hasattr(self.network, "activation_checkpointing_enable") else "gradient"
+        getattr(self.network, f"{word}_checkpointing_enable")({"use_reentrant": False})
 
     def forward(self, values: Tensor, mask: Tensor, every: bool = False) -> States:
         """`every`: all layers, not the last alone."""
@@ -99,7 +116,9 @@ class ImageBody(Body):
         return self.source.kind in {"beit", "clip", "deit", "dinov2", "dinov2_with_registers", "vit"}
 
     def scaled(self, values: Tensor) -> Tensor:
-        """As the network wants its colours."""
+        """As the network wants its colours; pictures channels last in memory, where convolutions are faster."""
+        if values.dim() == 4:
+            values = values.contiguous(memory_format=torch.channels_last)
         values = values.float() / 255 if values.dtype == torch.uint8 else values
         return (values - self.mean) / self.deviation
 
@@ -183,9 +202,27 @@ class SpectrumBody(Body):
         return States(layers, there)
 
 
+class VoiceBody(Body):
+    """values, mask as of SoundBody. For VoiceEncoder, which reads power in mel bands, of recordings made equally loud."""
+
+    mask_dims = 2
+
+    def __init__(self, network: nn.Module, source: Source):
+        super().__init__(network, source)
+        self.mel = MelSpectrogram(source.sample_rate, n_fft=400, hop_length=160, n_mels=40)  # 25 ms every 10 ms
+
+    def forward(self, values: Tensor, mask: Tensor, every: bool = False) -> States:
+        sound = values.float().masked_fill(~mask, 0)
+        power = sound.square().sum(1, keepdim=True) / mask.sum(1, keepdim=True).clamp(min=1)  # (B, 1)
+        mels, real = self.mel(sound * (LOUDNESS / power.clamp(min=FAINTEST)).sqrt(), mask)
+        return States((self.network(mels),), real)
+
+
 def make_body(network: nn.Module, source: Source, extractor: Any = None) -> Body:
     """The body for a network of a source's kind; `extractor`: of spectrograms, where it reads those."""
     if extractor is not None:
         return SpectrumBody(network, source, extractor)
+    if source.kind == "ge2e":
+        return VoiceBody(network, source)
     kinds = {"text": TextBody, "image": ImageBody, "video": VideoBody, "audio": SoundBody}
     return kinds[source.modality](network, source)

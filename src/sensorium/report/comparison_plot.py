@@ -6,6 +6,8 @@ from typing import Any
 
 import numpy as np
 
+from sensorium.report.ticks import ticks
+
 __all__ = ["comparison_plot"]
 
 COLOURS = {
@@ -24,7 +26,6 @@ NAMES = {
 }
 LINE, HEAD, TOP, FOOT = 20, 30, 44, 40  # pixels: a cell, a generation's name, above, below
 LEFT, PLOT, RIGHT = 330, 480, 70  # labels, the plot, its numbers
-TICKS = 6  # about so many
 WIDEST = 32  # characters of the inputs' names
 
 
@@ -41,10 +42,10 @@ def comparison_plot(rows: Sequence[Mapping[str, Any]], title: str, majority: flo
     groups = {name: [row for row in rows if row["generation"] == name] for name in COLOURS}
     groups = {name: own for name, own in groups.items() if own}
     height = TOP + FOOT + LINE * len(rows) + HEAD * len(groups)
-    ticks = _ticks([row[end] for row in rows for end in ("low", "high")] + [majority] * (majority is not None))
+    marks = ticks([row[end] for row in rows for end in ("low", "high")] + [majority] * (majority is not None))
 
     def x(value: float) -> float:
-        return LEFT + PLOT * (value - ticks[0]) / (ticks[-1] - ticks[0])
+        return LEFT + PLOT * (value - marks[0]) / (marks[-1] - marks[0])
 
     parts = [
         f'<svg xmlns="http://www.w3.org/2000/svg" width="{LEFT + PLOT + RIGHT}" height="{height}" '
@@ -52,7 +53,7 @@ def comparison_plot(rows: Sequence[Mapping[str, Any]], title: str, majority: flo
         f'<rect width="{LEFT + PLOT + RIGHT}" height="{height}" fill="white"/>',
         _text(16, 24, title, 'font-size="15" font-weight="bold"'),
     ]
-    for tick in ticks:
+    for tick in marks:
         parts.append(_line(x(tick), TOP, x(tick), height - FOOT, 'stroke="#e4e4e4"'))
         parts.append(_text(x(tick), height - FOOT + 16, f"{tick:.10g}", 'text-anchor="middle" fill="#555"'))
     if majority is not None:
@@ -87,16 +88,6 @@ def _cell(row: Mapping[str, Any], y: float, x: Any, colour: str) -> list[str]:
         f"<title>{escape(inputs + kind)}: {row['score']:.3f} [{row['low']:.3f}, {row['high']:.3f}]</title></circle>",
         _text(LEFT + PLOT + 12, y + 4, f"{row['score']:.3f}", weight),
     ]
-
-
-def _ticks(values: Sequence[float]) -> np.ndarray:
-    """Round numbers from below the least value to above the greatest."""
-    low, high = (min(values), max(values)) if values else (0.0, 1.0)
-    wide = max(high - low, 1e-6)
-    power = 10 ** np.floor(np.log10(wide / TICKS))
-    step = next(power * unit for unit in (1, 2, 5, 10) if wide / (power * unit) <= TICKS)
-    first, last = np.floor(low / step + 1e-9), np.ceil(high / step - 1e-9)
-    return np.arange(first, max(last, first + 1) + 1) * step
 
 
 def _line(x1: float, y1: float, x2: float, y2: float, more: str) -> str:

@@ -23,13 +23,13 @@ from sensorium.export.archive import read_json, write_json
 from sensorium.training.domain import of_domain
 from sensorium.training.fit import Fitted, run_fit
 from sensorium.training.labels import has_target
+from sensorium.training.parts import Report, part_of
 from sensorium.training.sides import groups_of
 from sensorium.training.start import Start
 
 __all__ = ["folds_of", "over_folds", "run_folds"]
 
 Say = Callable[[str], None]
-Report = Callable[[dict[str, Any]], None]
 
 
 def run_folds(
@@ -92,7 +92,7 @@ def run_folds(
             rest = table.take(np.flatnonzero(folds != fold))
             held = table.take(np.flatnonzero((folds == fold) & labelled))
             checkpoints = folder / f"fold-{fold + 1}"
-            parted = _part(report, words)
+            parted = part_of(report, words)
             fitted = run_fit(rest, None, chosen, schema, checkpoints, resume, _nothing, parted, start, unlabelled)
             model = predictor(chosen, schema, *fitted)
             answers = model.answers(held)
@@ -110,7 +110,7 @@ def run_folds(
                 say(f"warning: {words}: {warning}")
     seconds = time.monotonic() - started
     say("a model of all rows:")
-    parted = _part(report, "all rows")
+    parted = part_of(report, "all rows")
     fitted = run_fit(whole, None, options(1), schema, folder / "all", resume, say, parted, start, unlabelled)
     answers = pd.concat([pd.read_parquet(folder / f"fold-{fold + 1}.parquet") for fold in range(count)])
     numbers = answers.select_dtypes("number").columns
@@ -184,11 +184,6 @@ def _check_same(folds: np.ndarray, folder: Path) -> None:
             f"{folder} holds other folds than these: the rows, the seed or --folds have changed. "
             "Give what was given before, or start again without --resume."
         )
-
-
-def _part(report: Report, words: str) -> Report:
-    """A report that says which of the fits it is of."""
-    return lambda told: report({**told, "part": words})
 
 
 def _nothing(_: str) -> None:

@@ -78,6 +78,7 @@ class Watch(Callback):
         self.epochs, self.deadline, self.report = epochs, deadline, report
         self.history: list[dict[str, float]] = []
         self.out_of_time = False
+        self.rows, self.began, self.seconds = 0, time.monotonic(), 0.0  # of the epoch
 
     def state_dict(self) -> dict[str, Any]:
         return {"history": self.history}
@@ -85,8 +86,12 @@ class Watch(Callback):
     def load_state_dict(self, state: dict[str, Any]) -> None:
         self.history = list(state["history"])
 
+    def on_train_epoch_start(self, trainer: Any, module: Any) -> None:
+        self.rows, self.began = 0, time.monotonic()
+
     def on_train_batch_end(self, trainer: Any, module: Any, outputs: Any, batch: Any, index: int) -> None:
-        self.report({"step": trainer.global_step, "epoch": trainer.current_epoch + 1, "loss": float(outputs["loss"])})
+        self.rows, self.seconds = self.rows + len(batch.rows), time.monotonic() - self.began
+        self._tell(trainer, module.losses[-1][0])  # not that of `outputs`, which holds what stands beside the targets
         if self.deadline is not None and time.monotonic() > self.deadline and not trainer.should_stop:
             self.out_of_time = True
             trainer.should_stop = True
@@ -100,8 +105,16 @@ class Watch(Callback):
         seconds = {"seconds": time.monotonic() - module.started, "waited": self.epochs.waited}
         more = {} if module.balancer is None else module.balancer.row()
         more |= {} if module.objective is None else module.objective.row()
-        more |= {} if module.alignment is None else module.alignment.row()
-        self.history.append({**row, "learning_rate": rate, **seconds, **more})
+        if module.alignment is not None:
+            more |= {**module.alignment.row(), "choice": float(trainer.callback_metrics["choice"])}
+        self.history.append({**row, "learning_rate": rate, **seconds, **module.scores.row(), **more})
+        self._tell(trainer, row["train_loss"], row=self.history[-1])
+
+    def _tell(self, trainer: Any, loss: float, **more: Any) -> None:
+        rate = trainer.optimizers[0].param_groups[0]["lr"]
+        told = {"step": trainer.global_step, "epoch": trainer.current_epoch + 1, "loss": loss, "learning_rate": rate}
+        told |= {"rows": self.rows, "seconds": self.seconds, "waited": self.epochs.waited}
+        self.report({**told, **more})
 
 
 def train(
@@ -131,7 +144,9 @@ def train(
         modalities: of each input.
         weights: of each target's loss.
         started: `time.monotonic()` when the time limit began to run.
-        report: called after each step with step, epoch, loss and the steps there will be.
+        report: called after each step with step, epoch, loss, learning_rate, the steps and epochs there will be, and of
+            the epoch so far rows, seconds and waited (s, for data); after each epoch once more, with its `row` of the
+            history and its mean loss.
         resume: go on from the checkpoint in `folder`, where there is one.
         sampler: of the rows' order; every row once where left out.
         balancer: of the inputs; None: the fused loss alone.

@@ -23,6 +23,7 @@ from sensorium.model import MultimodalModel
 from sensorium.training.augment import augment, drop_modalities
 from sensorium.training.balance import Balancer
 from sensorium.training.domain import FASTER, DomainAlignment
+from sensorium.training.valid_scores import ValidScores
 from sensorium.training.widen import Jury, Widened
 
 if TYPE_CHECKING:
@@ -73,6 +74,7 @@ class TrainingModule(lightning.LightningModule):
                 nn.init.zeros_(model.head(name).linear.weight)
                 nn.init.zeros_(model.head(name).linear.bias)
         self.resting = tuple(self._resting())
+        self.scores = ValidScores({})
 
     def on_train_epoch_start(self) -> None:
         for module in self.modules():
@@ -128,11 +130,10 @@ class TrainingModule(lightning.LightningModule):
             return loss, loss
 
         def joined(logits: dict[str, Tensor]) -> dict[str, Tensor]:
-            if self.widened is None:
-                return logits
-            if self.training:
+            if self.training and self.widened is not None:
                 return self.widened.train.add(logits, batch.rows, inputs, self.widened.stance.hidden)
-            self.jury.hear(logits, batch)
+            if not self.training:
+                (self.scores if self.widened is None else self.jury).hear(logits, batch)
             return logits
 
         if self.balancer is not None:
@@ -157,6 +158,7 @@ class TrainingModule(lightning.LightningModule):
     def on_validation_epoch_start(self) -> None:
         if self.objective is not None:
             self.objective.begin()
+        self.scores = ValidScores({name: self.model.head(name) for name in self.model.targets})
         if self.widened is not None:
             self.jury = Jury(self.widened, self.weights)
 
@@ -168,6 +170,9 @@ class TrainingModule(lightning.LightningModule):
     def on_validation_epoch_end(self) -> None:
         if self.widened is not None:
             self._log_valid(self.jury.loss())
+            for name, (network, wide) in self.jury.shares().items():
+                for own, beside, values in self.jury.heard[name]:
+                    self.scores.add(name, network * own + wide * beside, values)
         if self.balancer is not None:
             self.balancer.end_epoch(self.current_epoch + 1)
 

@@ -18,6 +18,7 @@ from sensorium.single import Single
 from sensorium.training.augment import kinds
 from sensorium.training.domain import DomainAlignment
 from sensorium.training.loop import train
+from sensorium.training.parts import part_of
 from sensorium.training.shares import fit_shares
 from sensorium.training.start import Start
 from sensorium.training.widen import Widened
@@ -75,8 +76,8 @@ def keep_single(
         options = options.model_copy(update={"time_limit": seconds})
     only = rows.only(modality)
     train(
-        network, only, valid.only(modality), options, folder, kinds(only.readers), weights, started, report, resume,
-        sampler, widened=widened,
+        network, only, valid.only(modality), options, folder, kinds(only.readers), weights, started,
+        part_of(report, f"'{modality}' alone"), resume, sampler, widened=widened,
         alignment=None if alignment is None else alignment.only(modality, network.fusion.width),
     )  # fmt: skip
     _share(single, model, valid, coders, max(config.training.batch_size, 32), widened)

@@ -97,7 +97,7 @@ class Widened(NamedTuple):
     def settle(self) -> None:
         """Take the final layers: once nothing is chosen or measured by the validation rows any more."""
         for name, layer in self.final.items():
-            self.wide.set_layer(name, *layer)
+            self.wide.settle(name, *layer)
 
 
 class Jury:

@@ -1,0 +1,26 @@
+"""The network: its parts, their shapes and their parameters."""
+
+from sensorium.report.diagram_svg import diagram_svg
+from sensorium.report.facts import Facts
+from sensorium.report.markup import Html, join, table, tag
+from sensorium.report.parts import parts_with_costs, short_number
+from sensorium.report.words import Words
+
+__all__ = ["model"]
+
+
+def model(facts: Facts, words: Words) -> Html:
+    parts = parts_with_costs(facts.predictor)
+    picture = diagram_svg(parts, words.diagram())
+    rows = [
+        [part["part"], part["layer"], f"{part['parameters']:,}", part.get("input", "–"), part["output"],
+         short_number(part["flops"]) if "flops" in part else "–"]
+        for part in parts
+    ]  # fmt: skip
+    head = [words(f"model.{key}") for key in ("part", "layer", "parameters", "input", "output", "flops")]
+    total = sum(part["parameters"] for part in parts)
+    return join([
+        tag("div", Html(picture), class_="diagram", tabindex="0"),
+        table(head, rows),
+        tag("p", words("model.total", count=f"{total:,}")),
+    ])  # fmt: skip
