@@ -287,7 +287,8 @@ def voice(folder: Path, repeats: int, seeds: Sequence[int]) -> Lines:
     """What the voice encoder knows of speech: accuracy of fits on recordings alone, mean and range over seeds. The encoder
     that is taken by default, from scratch; the pretrained network, frozen, with random weights, and with its own. Digits:
     scored on the validation file, spoken by somebody whom no fit has heard; audio_noisy: noise of three times the
-    speech's power. Speakers: on rows of the training file that the fit did not have. No linear model beside the network."""
+    speech's power. Speakers: on rows of the training file that the fit did not have. What random weights say differs so
+    little from row to row that the head, trained like the others', may learn nothing. No linear model beside the network."""
     import torch
 
     import sensorium as sm

@@ -197,7 +197,7 @@ class MultimodalModel(nn.Module):
                     f"got {str(mask.dtype)[6:]} of shape {tuple(mask.shape)}."
                 )
             first = next(iter(checked), name)
-            if checked and len(values) != len(checked[first].values):
+            if checked and values.shape[0] != checked[first].values.shape[0]:
                 raise ConfigError(
                     "inputs must have the same number of rows; "
                     f"'{first}' has {len(checked[first].values)}, '{name}' has {len(values)}."

@@ -139,7 +139,7 @@ def browser(tmp_path_factory):
         yield found
 
 
-EVIL = "<script>window.evil = 1</script>"
+EVIL = "<b>x</b><script>window.evil = 1</script>"
 NETWORK_ONLY = {
     "training": {"epochs": 1, "batch_size": 8, "precision": "32", "wide": False},
     "balance": {"method": "none"},

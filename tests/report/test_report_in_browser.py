@@ -33,11 +33,12 @@ def test_the_console_is_silent_and_nothing_is_asked_for(opened):
 def test_what_a_table_holds_stays_text(opened):
     page, _ = opened
     assert page.run("typeof window.evil") == "undefined"
+    assert page.run("[...document.querySelectorAll('b')].filter(bold => bold.innerText == 'x').length") == 0
     assert page.run("document.querySelectorAll('[onerror], [onmouseover], img[src=x]').length") == 0
-    assert "<script>window.evil = 1</script> & yes" in page.run("document.querySelector('main').innerText")
+    assert "<b>x</b><script>window.evil = 1</script> & yes" in page.run("document.querySelector('main').innerText")
     # Plotly reads tags in labels: what it draws must be the name as it is.
     labels = page.run("[...document.querySelectorAll('.plot text')].map(text => text.textContent)")
-    assert any(label.startswith("<script>window") for label in labels)
+    assert any(label.startswith("<b>x</b><script>") for label in labels)
 
 
 def test_the_page_is_no_wider_than_the_window(opened):

@@ -89,7 +89,7 @@ def test_the_scores_are_those_of_evaluate(three, table, page):
 def test_every_target_has_its_part(page):
     for name, html in sections(page).items():
         if name in {"score", "errors", "calibration", "robustness", "importance"}:
-            assert re.findall(r"<h3>(label|price|tags)</h3>", html) == ["label", "price", "tags"]
+            assert re.findall(r'<h3 class="target">(label|price|tags)</h3>', html) == ["label", "price", "tags"]
 
 
 def test_the_curves_are_those_of_the_history(three, page):

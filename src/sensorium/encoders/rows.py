@@ -6,8 +6,9 @@ import torch
 from torch import Tensor
 
 from sensorium.encoders.features import Features
+from sensorium.encoders.graph import in_graph
 
-__all__ = ["encode_present", "present_rows"]
+__all__ = ["encode_present", "encode_real", "present_rows"]
 
 
 def present_rows(mask: Tensor) -> Tensor:
@@ -36,6 +37,9 @@ def encode_present(encode: Callable[[Tensor, Tensor], Features], values: Tensor,
         tensor([1., 0.])
     """
     present = present_rows(mask)
+    if in_graph():
+        tokens, real = encode(values, mask)
+        return Features(tokens.masked_fill(~present[:, None, None], 0), real & present[:, None])
     rows = len(present)
     if not present.any():
         return Features(
@@ -50,3 +54,24 @@ def encode_present(encode: Callable[[Tensor, Tensor], Features], values: Tensor,
     tokens[present] = part.tokens
     real[present] = part.mask
     return Features(tokens, real)
+
+
+def encode_real(encode: Callable[[Tensor], Tensor], values: Tensor, mask: Tensor) -> Tensor:
+    """Runs `encode` on the real positions of sequences, whatever row they are of; the others are zeros.
+
+    Args:
+        encode: (N, ...) positions -> (N, ...), any other shape.
+        values: (B, T, ...).
+        mask: (B, T) bool.
+
+    Example:
+        >>> encode_real(lambda x: x + 1, torch.tensor([[1.0, 2.0]]), torch.tensor([[True, False]]))
+        tensor([[2., 0.]])
+    """
+    if in_graph():
+        made = encode(values.flatten(0, 1)).unflatten(0, mask.shape)  # (B, T, ...)
+        return made.masked_fill(~mask.view(*mask.shape, *[1] * (made.dim() - 2)), 0)
+    made = encode(values[mask])  # (real positions, ...)
+    out = made.new_zeros(*mask.shape, *made.shape[1:])  # (B, T, ...)
+    out[mask] = made
+    return out

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Sequence
+from functools import partial
 
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -11,7 +12,7 @@ from sensorium.encoders.convolution import Conv3d
 from sensorium.encoders.features import Features
 from sensorium.encoders.grid import pixels
 from sensorium.encoders.norm import MaskedBatchNorm
-from sensorium.encoders.rows import encode_present
+from sensorium.encoders.rows import encode_present, encode_real
 
 __all__ = ["VideoCNN3D"]
 
@@ -79,9 +80,7 @@ class VideoCNN3D(nn.Module):
         return encode_present(self._encode, values, mask, self.width)
 
     def _encode(self, values: Tensor, mask: Tensor) -> Features:
-        frames = pixels("VideoCNN3D", values[mask])  # (real frames, 3, H, W)
-        x = frames.new_zeros(*mask.shape, *frames.shape[1:])  # (B, F, 3, H, W)
-        x[mask] = frames
+        x = encode_real(partial(pixels, "VideoCNN3D"), values, mask)  # (B, F, 3, H, W)
         x = x.transpose(1, 2)  # (B, 3, F, H, W)
         for i, stage in enumerate(self.stages):
             if i:

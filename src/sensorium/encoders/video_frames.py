@@ -8,9 +8,10 @@ from torch.nn import functional as F
 from sensorium.encoders.attention import Transformer, sinusoidal
 from sensorium.encoders.checks import at_least, fraction, multiple, sizes
 from sensorium.encoders.features import Features
+from sensorium.encoders.graph import in_graph
 from sensorium.encoders.grid import pixels
 from sensorium.encoders.image_cnn import ConvStages
-from sensorium.encoders.rows import encode_present
+from sensorium.encoders.rows import encode_present, encode_real
 from sensorium.encoders.time_conv import TimeConv
 from sensorium.errors import ConfigError
 
@@ -76,16 +77,17 @@ class VideoFrames(nn.Module):
         return encode_present(self._encode, values, mask, self.width)
 
     def _encode(self, values: Tensor, mask: Tensor) -> Features:
-        if mask[:, self.max_frames :].any():
+        if not in_graph() and mask[:, self.max_frames :].any():
             longest = int(mask.nonzero()[:, 1].max()) + 1
             raise ConfigError(
                 f"VideoFrames.max_frames must be at least the longest clip's frames ({longest}); "
                 f"got {self.max_frames}. Take fewer frames, or train with a larger max_frames."
             )
         values, mask = values[:, : self.max_frames], mask[:, : self.max_frames]  # (B, F, ...), only padding cut
-        x = self.stages(pixels("VideoFrames", values[mask]))  # (real frames, C, H', W')
-        x = self.project(F.adaptive_avg_pool2d(x, 4).flatten(1))  # (real frames, width)
-        tokens = x.new_zeros(*mask.shape, self.width)  # (B, F, width)
-        tokens[mask] = x
+        tokens = encode_real(self._see, values, mask)  # (B, F, width)
         tokens = self.motion(tokens, mask) + self.place[: mask.shape[1]]
         return Features(self.transformer(self.drop(self.norm(tokens)), mask), mask)
+
+    def _see(self, frames: Tensor) -> Tensor:
+        x = self.stages(pixels("VideoFrames", frames))  # (N, C, H', W')
+        return self.project(F.adaptive_avg_pool2d(x, 4).flatten(1))  # (N, width)

@@ -61,7 +61,7 @@ class Bottleneck(Fusion):
 
     def exchange(self, features: dict[str, Features]) -> dict[str, Features]:
         parts = self.fill([features.get(name) for name in self.modalities])
-        shared = self.shared.expand(len(parts[0].mask), -1, -1)  # (B, tokens, width)
+        shared = self.shared.expand(parts[0].mask.shape[0], -1, -1)  # (B, tokens, width)
         everyone = parts[0].mask.new_ones(shared.shape[:2])  # (B, tokens)
         for blocks in self.blocks:
             made = []

@@ -96,8 +96,8 @@ class Fusion(nn.Module):
             raise ConfigError(f"unknown modality '{unknown}' for {name}. {did_you_mean(unknown, self.modalities)}")
         if not features:
             raise ConfigError(f"{name} must be given at least one of its modalities; got none.")
-        rows = {modality: len(features[modality].mask) for modality in self.modalities if modality in features}
-        if len(set(rows.values())) > 1:
+        rows = {modality: features[modality].mask.shape[0] for modality in self.modalities if modality in features}
+        if any(count != next(iter(rows.values())) for count in rows.values()):
             found = ", ".join(f"'{modality}' has {count}" for modality, count in rows.items())
             raise ConfigError(f"{name}'s features must have the same number of rows; {found}.")
 
@@ -157,7 +157,7 @@ class AbsentTokens(nn.Module):
         for given, norm, absent in zip(features, self.norms, self.absent, strict=True):
             tokens, mask = nothing if given is None else given
             tokens = norm(tokens.masked_fill(~mask[..., None], 0))  # (B, T, width)
-            tokens = torch.cat([tokens, absent.expand(len(mask), 1, -1)], dim=1)  # (B, T + 1, width)
+            tokens = torch.cat([tokens, absent.expand(mask.shape[0], 1, -1)], dim=1)  # (B, T + 1, width)
             found.append(Features(tokens, torch.cat([mask, ~mask.any(1, keepdim=True)], dim=1)))
         return found
 

@@ -65,7 +65,7 @@ class TensorFusion(Fusion):
         self.mix = nn.Sequential(nn.Linear(products, self.width), nn.LayerNorm(self.width), nn.GELU())
 
     def fuse(self, slots: Tensor, present: Tensor) -> Tensor:
-        product = slots.new_ones(len(slots), 1)
+        product = torch.ones_like(slots[:, 0, :1])
         for part, slot, there in zip(self.parts, slots.unbind(1), present.unbind(1), strict=True):
             z = part(slot).masked_fill(~there[:, None], 0)  # (B, size)
             z = torch.cat([z, torch.ones_like(z[:, :1])], dim=1)  # (B, size + 1)

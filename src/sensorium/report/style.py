@@ -4,10 +4,10 @@ __all__ = ["SCRIPT", "STYLE"]
 
 STYLE = """
 :root { color-scheme: light dark; --page: #ffffff; --ink: #1b1f24; --soft: #59636e; --line: #d5dae0; --box: #f5f7f9;
-  --link: #0b5cad; --good: #0a6b3d; --bad: #a8321d; --low: #f1f5fa; --high: #12508f;
+  --link: #0b5cad; --bad: #a8321d; --low: #f1f5fa; --high: #12508f;
   --c0: #1f6fb4; --c1: #c2570c; --c2: #2c7d46; --c3: #8a3ea8; --c4: #6d5a16; --c5: #b02a5c; }
 @media (prefers-color-scheme: dark) { :root { --page: #14171b; --ink: #e6e9ec; --soft: #a1abb6; --line: #363d45;
-  --box: #1d2126; --link: #7fb7f0; --good: #6fcf97; --bad: #ff9a85; --low: #1d2733; --high: #a9d1ff;
+  --box: #1d2126; --link: #7fb7f0; --bad: #ff9a85; --low: #1d2733; --high: #a9d1ff;
   --c0: #6fb1f0; --c1: #f0a05c; --c2: #74c68c; --c3: #cf9be6; --c4: #d8c46a; --c5: #f08cb0; } }
 * { box-sizing: border-box; }
 html { scroll-behavior: smooth; -webkit-text-size-adjust: 100%; }
@@ -17,6 +17,7 @@ body { margin: 0 auto; max-width: 60rem; padding: 1rem; background: var(--page);
 h1 { font-size: 1.7rem; line-height: 1.2; margin: .5rem 0; }
 h2 { font-size: 1.3rem; margin: 2.5rem 0 .5rem; padding-top: .5rem; border-top: 2px solid var(--line); }
 h3 { font-size: 1.05rem; margin: 1.5rem 0 .25rem; }
+h3.target { font-size: 1.15rem; background: var(--box); border-left: 4px solid var(--link); padding: .25rem .75rem; }
 h4 { font-size: 1rem; margin: 1rem 0 .25rem; }
 p { margin: .5rem 0; }
 a { color: var(--link); }
@@ -44,6 +45,7 @@ pre { background: var(--box); border: 1px solid var(--line); border-radius: 6px;
 code { font: .9em ui-monospace, monospace; }
 .row { border: 1px solid var(--line); border-radius: 8px; padding: .5rem 1rem; margin: 1rem 0; overflow-x: auto; }
 .diagram { overflow-x: auto; }
+.diagram svg { max-width: 100%; min-width: 46rem; height: auto; }
 footer { margin-top: 3rem; color: var(--soft); font-size: .85rem; }
 @media (max-width: 480px) { body { padding: .75rem; } h1 { font-size: 1.4rem; } .row { padding: .5rem; }
   th, td { max-width: 14rem; } }

@@ -162,6 +162,8 @@ WORDS = {
     "score.mean": ("mean", "均值"),
     "score.spread": ("standard deviation over folds", "各折标准差"),
     "score.pair": ("query → finds", "查询 → 找到"),
+    "score.retrieval": ("The run was pretrained, without a target. How often one input of a row finds the row's others among all "
+                        "rows:", "此运行为预训练，没有目标列。由一行的一个输入在所有行中找到该行其他输入的比例："),
     "score.rows": ("{rows} rows of {table}; {left} left out, whose target is not known. Intervals: bootstrap over rows.",
                    "{table} 的 {rows} 行；另有 {left} 行目标未知，未计入。区间由对行的自助法得到。"),
     "score.of_fit": ("The {rows} validation rows of the fit. Intervals: bootstrap over rows.",
@@ -229,7 +231,7 @@ WORDS = {
     "calibration.sets": ("Prediction sets", "预测集"),
     "calibration.set": ("Sets of classes for {asked} hold the truth in {covered} of the rows; {size} classes on average.",
                         "要求覆盖 {asked} 的类别集合在 {covered} 的行中包含真值，平均 {size} 个类别。"),
-    "calibration.interval": ("Intervals for {asked} hold the truth in {covered} of the rows; they are {size} wide.",
+    "calibration.interval": ("Intervals for {asked} hold the truth in {covered} of the rows; their width is {size}.",
                              "要求覆盖 {asked} 的区间在 {covered} 的行中包含真值，宽度为 {size}。"),
     "robustness.subsets": ("Every subset of the inputs", "输入的各个子集"),
     "robustness.how_subsets": ("The score when only the inputs with a filled dot are there, best first. Dashed line: always the same answer.",

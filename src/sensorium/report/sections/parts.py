@@ -19,7 +19,7 @@ def by_target(told: Mapping[str, Html]) -> Html:
     """What is told of each target, under its name where there are several."""
     if len(told) == 1:
         return next(iter(told.values()))
-    return join(join([tag("h3", name), html]) for name, html in told.items())
+    return join(join([tag("h3", name, class_="target"), html]) for name, html in told.items())
 
 
 def no_rows(facts: Facts, words: Words) -> Html:

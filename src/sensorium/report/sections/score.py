@@ -113,13 +113,14 @@ def _folds(told: Mapping[str, Any] | None, words: Words) -> Html:
 
 def _retrieval(facts: Facts, words: Words) -> Html:
     """Of a run without targets: how well each input of a row finds the row's others."""
-    parts = [note(words("absent.target"))]
     if facts.scores is None:
-        return join([*parts, no_rows(facts, words)])
+        return no_rows(facts, words)
     rows = [
         [f"{pair['query']} → {pair['finds']}",
          *(number(facts.scores["metrics"][f"{pair['query']}->{pair['finds']}.{metric}"]["value"])
            for metric in ("recall@1", "recall@5", "recall@10", "mrr"))]
         for pair in facts.scores["pairs"]
     ]  # fmt: skip
-    return join([*parts, table([words("score.pair"), "recall@1", "recall@5", "recall@10", "MRR"], rows)])
+    return join(
+        [note(words("score.retrieval")), table([words("score.pair"), "recall@1", "recall@5", "recall@10", "MRR"], rows)]
+    )
