@@ -302,3 +302,16 @@ def test_without_captum_the_command_is_named(monkeypatch):
         ConfigError, match=r"explaining needs captum. Install it with: pip install 'sensorium\[explain\]'"
     ):
         explain_parts(model, pictures(), 0, "label", 1, ["x"])
+
+
+def test_of_a_long_text_neighbouring_words_are_taken_away_together():
+    text = " ".join(f"w{place}" for place in range(300))
+    reader = TextReader("x")
+    reader.fit([(text,)])
+    rows = Rows(read_table({"x": [text]}), {"x": reader})
+    model = made(encoders.TextBag(reader.vocabulary, WIDTH))
+    part = explain_parts(model, rows, 0, "label", 1, ["x"], "shapley")["x"]
+    assert len(part.labels) == len(part.values) == 300
+    assert part.complete
+    read = [place for place, (start, _) in enumerate(part.shown["spans"]) if start < part.shown["read"]]
+    assert np.count_nonzero(part.values[read]) == len(read)

@@ -54,7 +54,7 @@ def test_without_plotly_it_says_what_to_install(monkeypatch):
 
     monkeypatch.setattr(builtins, "__import__", without)
     with pytest.raises(
-        ConfigError, match=r"a report needs plotly. Install it with: pip install 'sensorium\[explain\]'"
+        ConfigError, match=r"a report needs plotly. Install it with: pip install 'sensorium\[report\]'"
     ):
         plotly_script()
 

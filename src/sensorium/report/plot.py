@@ -29,7 +29,7 @@ def plotly_script() -> str:
     try:
         from plotly.offline import get_plotlyjs
     except ImportError as error:
-        raise ConfigError("a report needs plotly. Install it with: pip install 'sensorium[explain]'") from error
+        raise ConfigError("a report needs plotly. Install it with: pip install 'sensorium[report]'") from error
     return get_plotlyjs()
 
 

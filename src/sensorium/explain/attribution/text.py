@@ -18,6 +18,7 @@ __all__ = ["Tokens", "explain_text", "tokenized", "word_pieces", "words"]
 
 LETTERS = "\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff"  # each of them is a piece: kana and Chinese characters
 WORD = re.compile(rf"[{LETTERS}]|[^\W{LETTERS}]+(?:['’-][^\W{LETTERS}]+)*|[^\w\s]")
+MOST = 128  # pieces of a text that are taken away
 # What stands for nothing in particular, the best first.
 BLANKS = ("[MASK]", "<mask>", "[UNK]", "<unk>", "[PAD]", "<pad>")
 
@@ -77,10 +78,13 @@ def tokenized(answer: Answer, rows: Rows, place: int) -> Tokens:
 
 
 def word_pieces(answer: Answer, told: Tokens) -> Pieces:
-    """The tokens of each word; those of one that is taken away are masked, and marks alone are no text."""
+    """The tokens of each word, of neighbouring words in a long text; those of one that is taken away are masked, and marks
+    alone are no text.
+    """
     free = told.share.any(1)  # (T,)
     _, piece = np.unique(told.share.argmax(1)[free], return_inverse=True)
-    count = int(piece.max()) + 1
+    count = min(int(piece.max()) + 1, MOST)
+    piece = piece * count // (piece.max() + 1)
     of = torch.full(free.shape, count)  # of marks: one more
     of[torch.from_numpy(free)] = torch.from_numpy(piece)
 
