@@ -1,6 +1,7 @@
 """encoders -> fusion -> heads; beside them, where there are such, a linear model and the network of one input."""
 
 from collections.abc import Collection, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 import torch
@@ -148,6 +149,10 @@ class MultimodalModel(nn.Module):
             return logits
         beside = self.wide.answer(made)
         return {name: self.wide.join(name, z, beside[name]) if name in beside else z for name, z in logits.items()}
+
+    def as_measured(self) -> AbstractContextManager[None]:
+        """While it lasts, answers to the validation rows are those that were measured: see `Wide.as_measured`."""
+        return nullcontext() if self.wide is None else self.wide.as_measured()
 
     def loss(
         self,

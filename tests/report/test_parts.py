@@ -1,7 +1,7 @@
 """A run's parts with shapes and operations."""
 
 from sensorium.predictor import load
-from sensorium.report.parts import parts_with_costs, short_number
+from sensorium.report.parts import parts_with_costs
 
 
 def test_shapes_of_a_run(run):
@@ -24,10 +24,3 @@ def test_shapes_of_a_run(run):
     assert (by_name["fusion"]["input"], by_name["fusion"]["output"]) == ("", "(B, 32)")
     assert (by_name["label"]["input"], by_name["label"]["output"]) == ("(B, 32)", "(B,)")
     assert by_name["label"]["flops"] == 2 * 32
-
-
-def test_numbers_are_short():
-    assert [short_number(n) for n in (0, 1, 999, 1000, 1234, 999_499, 12_345_678, 2.5e9, 3e12)] == [
-        "0", "1", "999", "1 k", "1.23 k", "999 k", "12.3 M", "2.5 G", "3 T",
-    ]  # fmt: skip
-    assert short_number(999_999) == "1 M"

@@ -14,6 +14,7 @@ from sklearn.metrics import auc, confusion_matrix, roc_auc_score
 import sensorium as sm
 from sensorium.data.table import read_table
 from sensorium.errors import ConfigError, DataError
+from sensorium.report.facts import gather
 from sensorium.report.sections import SECTIONS
 from sensorium.report.sections.rows import MOST
 from sensorium.report.words import WORDS
@@ -240,3 +241,24 @@ def test_it_is_known_at_once_what_can_not_be(three, table):
         three.report(table, language="de")
     with pytest.raises(DataError, match="has no column 'label' to evaluate against"):
         three.report(pd.read_csv(table)[["note", "age"]])
+
+
+def test_validation_rows_are_answered_as_when_they_were_scored(table, tmp_path):
+    """The linear part has learned from them since; other rows get its answers."""
+    config = {**CONFIG, "training": {**CONFIG["training"], "wide": True}}
+    big = pd.concat([pd.read_csv(table)] * 4, ignore_index=True)
+    big.to_csv(tmp_path / "big.csv", index=False)
+    run = sm.fit(tmp_path / "big.csv", "label", config=config, ignore=["price", "tags"])
+    assert run.metrics["refit"]
+    facts = gather(run, None, "", 0.1, 0, lambda _: None)
+    measured = run.metrics["targets"]["label"]["valid"]
+    assert {name: facts.scores["metrics"][name]["value"] for name in measured} == pytest.approx(
+        {name: score["value"] for name, score in measured.items()}
+    )
+    with run.model.as_measured():
+        before = run.answers(facts.found.table)
+    np.testing.assert_array_equal(facts.said["label"].shares, before[["label_no", "label_yes"]])
+    assert not run.answers(facts.found.table).equals(before)
+    assert gather(run, facts.found.table, "", 0.1, 0, lambda _: None).said["label"].shares != pytest.approx(
+        facts.said["label"].shares
+    )

@@ -10,8 +10,8 @@ import sensorium.report
 from sensorium.errors import ConfigError
 from sensorium.evaluation.corruptions import CORRUPTIONS
 from sensorium.evaluation.metrics import METRICS
+from sensorium.pictures.diagram_svg import WORDS as OF_THE_PICTURE
 from sensorium.report import words as module
-from sensorium.report.diagram_svg import WORDS as OF_THE_PICTURE
 from sensorium.report.words import WORDS, Words
 
 SOURCES = sorted(Path(sensorium.report.__file__).parent.rglob("*.py"))

@@ -20,9 +20,9 @@ def diagram(
     Example: sensorium diagram run/ --svg network.svg
     """
     from sensorium.data.table import write_atomically
+    from sensorium.pictures.diagram import mermaid
+    from sensorium.pictures.diagram_svg import diagram_svg
     from sensorium.predictor import load
-    from sensorium.report.diagram import mermaid
-    from sensorium.report.diagram_svg import diagram_svg
     from sensorium.report.parts import parts_with_costs
 
     parts = parts_with_costs(load(run))

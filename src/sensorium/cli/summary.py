@@ -13,8 +13,9 @@ def summary(run: RunFolder, json: Json = False) -> None:
 
     Example: sensorium summary run/
     """
+    from sensorium.pictures.short_number import short_number
     from sensorium.predictor import load
-    from sensorium.report.parts import parts_with_costs, short_number
+    from sensorium.report.parts import parts_with_costs
 
     parts = parts_with_costs(load(run))
     if json:

@@ -17,7 +17,7 @@ from sensorium.data.targets import CLASSED, TargetCoder
 from sensorium.evaluation.alone import majority
 from sensorium.evaluation.metrics import METRICS
 from sensorium.export.archive import write_json
-from sensorium.report.comparison_plot import comparison_plot
+from sensorium.pictures.comparison_plot import comparison_plot
 
 __all__ = ["Comparison", "conclude"]
 

@@ -8,23 +8,29 @@ import yaml
 from safetensors import SafetensorError
 from safetensors.torch import load as load_tensors
 from safetensors.torch import save as save_tensors
+from tokenizers import Tokenizer
 
 from sensorium.baselines.wide import Wide
 from sensorium.build import build_model, restore_readers
-from sensorium.config import dump_config, parse_config
+from sensorium.config import Config, dump_config, parse_config
 from sensorium.data.schema import Schema
 from sensorium.data.table import write_atomically, write_table
 from sensorium.data.text_target import restore_coder
-from sensorium.errors import ConfigError, DataError
+from sensorium.errors import ConfigError, DataError, SensoriumError
 from sensorium.evaluation.calibration import Calibration
 from sensorium.export.archive import FORMAT, check_files, read_json, seal, write_json
+from sensorium.export.budget import at_most
+from sensorium.model import MultimodalModel
+from sensorium.pictures.history_plot import history_plot
 from sensorium.pretrained.source import restore_source
-from sensorium.report.history_plot import history_plot
 from sensorium.single import Single
 
 __all__ = ["read_run", "write_run"]
 
 OUT_OF_FOLD = "out_of_fold.csv"
+SPARE = 256 * 2**20  # bytes that a network may need beside several times its weights: masks, tables of positions
+# What comes of files that are whole, but that nobody's run wrote.
+UNFIT = (ArithmeticError, AttributeError, LookupError, OSError, RecursionError, TypeError, ValueError)
 
 
 def write_run(folder: Path, predictor: Any) -> None:
@@ -74,17 +80,29 @@ def read_run(folder: Path) -> tuple[Any, ...]:
     """What a `Predictor` is made of, in its order, from a folder that nobody has changed.
 
     Raises:
-        DataError: no finished run, made by a newer format, damaged or changed since it was saved.
+        DataError: no finished run, made by a newer format, damaged or changed since it was saved, or files that no run has.
     """
     if not folder.is_dir():
-        raise DataError(f"cannot load {folder}: there is no such folder.")
+        raise DataError(f"cannot load {folder}: there is no such folder or file.")
     run = read_json(folder / "run.json")
     if not isinstance(run, dict) or not isinstance(run.get("files"), dict):
         raise DataError(f"{folder / 'run.json'} is damaged and can't be read. Restore it or fit again.")
     if run.get("format") != FORMAT:
         raise DataError(f"{folder} has the format {run.get('format')!r}; this sensorium reads format {FORMAT}.")
     check_files(folder, run["files"])
-    config = parse_config(yaml.safe_load((folder / "config.yaml").read_text(encoding="utf-8")))
+    try:
+        return _restored(folder, run)
+    except UNFIT as error:
+        if isinstance(error, SensoriumError):
+            raise
+        raise DataError(
+            f"the files of {folder} do not go together ({type(error).__name__}); it is not loaded."
+        ) from error
+
+
+def _restored(folder: Path, run: dict[str, Any]) -> tuple[Any, ...]:
+    """What `read_run` gives, of a folder whose checksums are right; somebody may have made them for files of their own."""
+    config = parse_config(_plain_yaml(folder / "config.yaml"))
     schema = Schema.from_json(read_json(folder / "schema.json"))
     states = read_json(folder / "inputs.json")
     for state in [*states["readers"].values(), *states["targets"].values()]:
@@ -92,23 +110,21 @@ def read_run(folder: Path) -> tuple[Any, ...]:
             if state["tokenizer"] not in run["files"]:
                 name = state["tokenizer"]
                 raise DataError(f"{folder / 'inputs.json'} names '{name}', which has no checksum; it is not loaded.")
-            state["tokenizer"] = (folder / state["tokenizer"]).read_text(encoding="utf-8")
+            state["tokenizer"] = _tokenizer(folder / state["tokenizer"])
     readers = restore_readers(config, states["readers"])
     coders = {name: restore_coder(state) for name, state in states["targets"].items()}
     calibration = {name: Calibration(**state) for name, state in states.get("calibration", {}).items()}
     sources = {name: restore_source(told) for name, told in states.get("sources", {}).items()}
-    model = build_model(config, readers, coders, sources)
-    if states.get("wide"):
-        model.wide = Wide(readers, states["wide"], model.frozen)
-    if (modality := states.get("single")) is not None:
-        own = config.model_copy(update={"inputs": {modality: config.inputs[modality]}})
-        model.single = Single(build_model(own, {modality: readers[modality]}, coders, sources))
-        if states.get("borrows"):
-            model.single.borrow(model)
+    for name, given in config.inputs.items():
+        if given.encoder.type == "pretrained" and name not in sources:  # it would be looked for elsewhere
+            raise DataError(f"{folder / 'inputs.json'} does not say what the pretrained encoder of '{name}' is.")
+    weights = folder / "weights.safetensors"
     try:
-        model.load_state_dict(load_tensors((folder / "weights.safetensors").read_bytes()))
+        with at_most(8 * weights.stat().st_size + SPARE, str(weights)):
+            model = _network(config, readers, coders, sources, states)
+        model.load_state_dict(load_tensors(weights.read_bytes()))
     except (SafetensorError, RuntimeError) as error:
-        raise DataError(f"{folder / 'weights.safetensors'} does not fit the configuration of the run.") from error
+        raise DataError(f"{weights} does not fit the configuration of the run.") from error
     names = {name: str for name, coder in coders.items() if coder.task != "regression"}  # a class 01 is no 1
     answers = _table(folder / OUT_OF_FOLD, dtype=names, keep_default_na=False)
     history, problems = _table(folder / "history.csv"), _table(folder / "problems.csv")
@@ -118,6 +134,39 @@ def read_run(folder: Path) -> tuple[Any, ...]:
         pd.DataFrame() if history is None else history, pd.DataFrame() if problems is None else problems,
         run, calibration, answers,
     )  # fmt: skip
+
+
+def _plain_yaml(path: Path) -> Any:
+    """The configuration of a run. Aliases (*name), which none has, let a line stand for gigabytes."""
+    text = path.read_text(encoding="utf-8")
+    try:
+        if not any(isinstance(token, yaml.AliasToken) for token in yaml.scan(text, yaml.SafeLoader)):
+            return yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        raise DataError(f"{path} is damaged and can't be read. Restore it or fit again.") from error
+    raise DataError(f"{path} has an alias (*name), which no run has; it is not loaded.")
+
+
+def _tokenizer(path: Path) -> str:
+    text = path.read_text(encoding="utf-8")
+    try:
+        Tokenizer.from_str(text)
+    except Exception as error:  # tokenizers raises nothing more special
+        raise DataError(f"{path} is damaged and can't be read. Restore it or fit again.") from error
+    return text
+
+
+def _network(config: Config, readers: Any, coders: Any, sources: Any, states: dict[str, Any]) -> MultimodalModel:
+    """The network of a run, without its weights."""
+    model = build_model(config, readers, coders, sources)
+    if states.get("wide"):
+        model.wide = Wide(readers, states["wide"], model.frozen)
+    if (modality := states.get("single")) is not None:
+        own = config.model_copy(update={"inputs": {modality: config.inputs[modality]}})
+        model.single = Single(build_model(own, {modality: readers[modality]}, coders, sources))
+        if states.get("borrows"):
+            model.single.borrow(model)
+    return model
 
 
 def _table(path: Path, **options: Any) -> pd.DataFrame | None:

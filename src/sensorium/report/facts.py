@@ -1,7 +1,8 @@
 """All that a report shows, computed once by the rooms that know how."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from contextlib import nullcontext
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -94,14 +95,24 @@ def gather(
     given, say = table is not None, _once(say)
     found = Found(table) if given else find_rows(predictor.run, "valid", say)
     audited = _audited(predictor)
+    facts = Facts(predictor, title, given, found, audited=audited)
     if found.table is None:
-        return Facts(predictor, title, given, found, audited=audited)
-    table, notes = found.table, []
+        return facts
+    # The linear part has learned from the validation rows since: they are answered as when they were scored.
+    with nullcontext() if given else predictor.model.as_measured():
+        return replace(facts, **_asked(predictor, found.table, time_limit, seed, say))
+
+
+def _asked(
+    predictor: "Predictor", table: Table, time_limit: float, seed: int, say: Callable[[str], None]
+) -> dict[str, Any]:
+    """The fields of Facts that answers to rows fill."""
+    notes: list[str] = []
     say(f"scoring {len(table)} rows.")
     scores = predictor.evaluate(table, say=say)
     unread = predictor.problems.frame()
     if not predictor.coders:
-        return Facts(predictor, title, given, found, scores, unread, audited=audited)
+        return {"scores": scores, "unread": unread}
     said = _said(predictor, table)
     say("leaving out inputs, and damaging them.")
     robustness = predictor.robustness(table, seed=seed, time_limit=time_limit, say=say)
@@ -117,7 +128,10 @@ def gather(
         except ConfigError as error:  # a library that is not installed: what is inside the inputs stays untold
             notes.append(str(error))
             chosen = choose(predictor, table, name, overview, parts=False)
-    return Facts(predictor, title, given, found, scores, unread, said, robustness, overviews, chosen, notes, audited)
+    return {
+        "scores": scores, "unread": unread, "said": said, "robustness": robustness, "overviews": overviews,
+        "chosen": chosen, "notes": notes,
+    }  # fmt: skip
 
 
 def _once(say: Callable[[str], None]) -> Callable[[str], None]:

@@ -5,7 +5,7 @@ from typing import Any
 from sensorium.data.full_row import full_row
 from sensorium.evaluation.costs import costs
 
-__all__ = ["parts_with_costs", "short_number"]
+__all__ = ["parts_with_costs"]
 
 
 def parts_with_costs(predictor: Any) -> list[dict[str, Any]]:
@@ -21,20 +21,6 @@ def parts_with_costs(predictor: Any) -> list[dict[str, Any]]:
         given = "" if cost.given is None else _shape(cost.given)
         parts.append({**part, "input": given, "output": output, "flops": cost.flops})
     return parts
-
-
-def short_number(number: float) -> str:
-    """Three digits and a unit.
-
-    Example:
-        >>> [short_number(n) for n in (0, 999, 1234, 56_780_000, 2.5e9)]
-        ['0', '999', '1.23 k', '56.8 M', '2.5 G']
-    """
-    number = float(f"{number:.3g}")
-    for unit, size in (("T", 1e12), ("G", 1e9), ("M", 1e6), ("k", 1e3)):
-        if number >= size:
-            return f"{number / size:.3g} {unit}"
-    return f"{number:.0f}"
 
 
 def _shape(sizes: tuple[int, ...]) -> str:

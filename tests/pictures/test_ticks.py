@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from sensorium.report.ticks import ticks
+from sensorium.pictures.ticks import ticks
 
 
 @pytest.mark.parametrize("count", [5, 10])

@@ -4,7 +4,7 @@ import xml.etree.ElementTree as ET
 
 import pytest
 
-from sensorium.report.comparison_plot import comparison_plot
+from sensorium.pictures.comparison_plot import comparison_plot
 
 SVG = "{http://www.w3.org/2000/svg}"
 

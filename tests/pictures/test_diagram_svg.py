@@ -5,8 +5,8 @@ import xml.etree.ElementTree as ET
 
 import pytest
 
+from sensorium.pictures.diagram_svg import BOX, WORDS, diagram_svg
 from sensorium.predictor import load
-from sensorium.report.diagram_svg import BOX, WORDS, diagram_svg
 from sensorium.report.parts import parts_with_costs
 
 SVG = "{http://www.w3.org/2000/svg}"

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from html import escape
 from typing import Any
 
-from sensorium.report.parts import short_number
+from sensorium.pictures.short_number import short_number
 
 __all__ = ["diagram_svg"]
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from sensorium.report.ticks import ticks
+from sensorium.pictures.ticks import ticks
 
 __all__ = ["comparison_plot"]
 

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from sensorium.report.ticks import ticks
+from sensorium.pictures.ticks import ticks
 
 __all__ = ["history_plot"]
 

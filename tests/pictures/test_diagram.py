@@ -5,8 +5,8 @@ import re
 
 import pytest
 
+from sensorium.pictures.diagram import mermaid
 from sensorium.predictor import load
-from sensorium.report.diagram import mermaid
 
 
 def part(name, kind, layer="Linear", parameters=0, output="(B, 8)"):

@@ -1,0 +1,1 @@
+"""Plain data drawn, with nothing but Pillow and text."""
