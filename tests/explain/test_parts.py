@@ -1,3 +1,4 @@
+import copy
 import sys
 
 import numpy as np
@@ -8,7 +9,7 @@ from planted import WIDTH, Body, Held
 import sensorium as sm
 from sensorium import encoders, heads
 from sensorium.data.batches import Rows
-from sensorium.data.media_readers import AudioReader, ImageReader
+from sensorium.data.media_readers import AudioReader, ImageReader, MotionReader
 from sensorium.data.table import read_table
 from sensorium.data.tabular import TabularReader
 from sensorium.data.text import TextReader
@@ -72,12 +73,25 @@ def test_parts_of_every_kind_add_up(fitted, method):
 def test_the_wide_part_is_spread_over_words_and_stands_beside_the_rest(fitted):
     model, rows = fitted
     inputs = rows.batch([PLACE]).inputs
-    found = explain_parts(model, rows, PLACE, "label", 1, ["note", "photo"])
+    found = explain_parts(model, rows, PLACE, "label", 1, ["note", "photo"], "integrated_gradients")
     assert found["note"].beside == pytest.approx(0, abs=1e-5)
     with torch.no_grad():
         less = model.drop(inputs, [name for name in model.modalities if name != "photo"])
         change = float(model.wide(inputs)["label"] - model.wide(less)["label"])
     assert found["photo"].beside == pytest.approx(model.wide.shares("label")[1] * change, abs=1e-5)
+
+
+def test_auto_is_gradients_where_the_networks_say_more_than_the_wide_part(fitted):
+    model, rows = fitted
+    model, inputs = copy.deepcopy(model), rows.batch([PLACE]).inputs
+    shape = inputs["photo"].values.shape  # the table's pictures have one colour each, and nothing in them to explain
+    noise = torch.randint(0, 256, shape, dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
+    inputs["photo"] = Input(noise, inputs["photo"].mask)
+    for network, wide, method in ((1.0, 1e-6, "integrated_gradients"), (1e-6, 1.0, "shapley")):
+        model.wide.set_shares("label", network, wide)
+        part = explain_parts(model, Held(inputs, rows.readers), 0, "label", 1, ["photo"])["photo"]
+        assert part.method == method
+        assert abs(part.beside) <= abs(part.expected)
 
 
 def test_of_two_classes_the_first_is_the_other_way_round(fitted):
@@ -315,3 +329,19 @@ def test_of_a_long_text_neighbouring_words_are_taken_away_together():
     assert part.complete
     read = [place for place, (start, _) in enumerate(part.shown["spans"]) if start < part.shown["read"]]
     assert np.count_nonzero(part.values[read]) == len(read)
+
+
+@pytest.mark.parametrize("method", ["integrated_gradients", "shapley"])
+def test_motion_and_pictures_of_a_bag_of_clips(method):
+    torch.manual_seed(0)
+    sizes = {"steps": 3, "grid": 4, "pictures": 2, "size": (8, 16)}
+    values = torch.cat([torch.randn(2, 2, 3 * 49) * 0.02, torch.rand(2, 2, 2 * 3 * 8 * 16)], 2)
+    rows = Held({"x": Input(values, torch.tensor([[True, True], [False, True]]))}, {"x": MotionReader("x", 2, **sizes)})
+    model = made(Bag(encoders.VideoMotion(WIDTH, channels=(4, 4), **sizes)))
+    both, one = (explain_parts(model, rows, place, "label", 1, ["x"], method)["x"] for place in (0, 1))
+    assert both.values.shape == (2, values.shape[2])
+    assert one.values.shape == (1, values.shape[2])
+    assert both.complete
+    assert one.complete
+    assert [part.shape for part in one.shown["of"][0]] == [(3, 3, 4, 4), (3,), (2, 3, 8, 16)]
+    assert "data:image/jpeg" in both.html()

@@ -203,7 +203,9 @@ def test_where_convolutions_look(case):
     assert min(ratios(*trained(case), "grad_cam")) >= 3
 
 
-@pytest.mark.parametrize("case", [("image", "flat_cnn"), ("text", "rnn"), ("video", "cnn3d")], ids="-".join)
+@pytest.mark.parametrize(
+    "case", [("image", "flat_cnn"), ("text", "rnn"), ("video", "cnn3d"), ("video", "motion")], ids="-".join
+)
 def test_pieces_taken_away(case):
     assert min(ratios(*trained(case), "shapley")) >= 3
 

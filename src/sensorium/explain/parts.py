@@ -25,7 +25,7 @@ def explain_parts(
     """What inside each of these inputs the answer to one row comes from; inputs that the row lacks are left out.
 
     The answer is the logit before calibration of all that the model has. Gradients reach its networks alone: what its
-    linear part of hand-made features says is spread over words, of other inputs it is said beside.
+    linear part of hand-made features says is spread over words, and of other inputs it is said beside.
 
     Args:
         model: in evaluation mode from here on.
@@ -36,7 +36,8 @@ def explain_parts(
         modalities: names of inputs.
         method: integrated_gradients; shapley: pieces are taken away in random orders, slower, of the whole answer;
             grad_cam: where convolutions look, pictures alone; rollout: where attention looks, for no class in
-            particular, pictures alone; auto. Inputs that a method is not for are explained as by auto.
+            particular, pictures alone; auto: gradients where the networks say more of the input than the linear part,
+            else shapley. Inputs that a method is not for are explained by gradients, columns always by shapley.
 
     Raises:
         ConfigError: an unknown target, input or method; a target of texts; captum is not installed.
@@ -55,6 +56,9 @@ def explain_parts(
         reader = rows.readers[name]
         if reader.modality not in KINDS:
             raise ConfigError(f"input '{name}' can't be explained inside: it is {reader.modality}. Leave it out.")
-        answer = Answer(model, inputs, target, output, name)
-        found[name] = KINDS[reader.modality](answer, rows, place, method)
+        answer, explain = Answer(model, inputs, target, output, name), KINDS[reader.modality]
+        part = explain(answer, rows, place, method)
+        if method == "auto" and part.expected is not None and abs(part.beside) > abs(part.expected):
+            part = explain(answer, rows, place, "shapley")  # the linear part says more, and only so it has its say
+        found[name] = part
     return found
