@@ -153,7 +153,8 @@ def test_a_fit_calibrates_on_the_validation_rows_and_a_run_keeps_it(fitted, nois
     raw.calibration = {name: Calibration() for name in raw.coders}
     plain = raw.predict_proba(valid)["label"].to_numpy()
     np.testing.assert_allclose(calibrated, softmax(np.log(plain.astype(float)) / temperature, axis=1), rtol=1e-6)
-    errors = np.abs(predictor.predict(valid)["price"] - valid["price"])
+    with predictor.model.as_measured():
+        errors = np.abs(predictor.predict(valid)["price"] - valid["price"])
     assert predictor.calibration["price"].deviation == pytest.approx(np.sqrt((errors**2).mean()), rel=1e-5)
     assert predictor.metrics["targets"]["price"]["calibration"] == {
         "deviation": predictor.calibration["price"].deviation

@@ -53,7 +53,7 @@ def test_what_learns_is_what_was_asked_for(run, train):
 
 
 def test_a_rate_of_almost_nothing_leaves_the_answers_as_they_were(run):
-    rows = table(40, seed=7)
+    rows = table(28, seed=7)  # too few for a linear part of their own
     adapted = sm.adapt(run, rows, train="all", epochs=1, learning_rate=1e-12, **QUICK)
     ours, theirs = adapted.predict_proba(rows), run.predict_proba(rows)
     # Another calibration is learned, which changes no order.

@@ -100,7 +100,8 @@ def test_auto_says_what_it_tried_and_keeps_the_best(tmp_path):
     assert found["gan"]["generated"] == counts[0] - counts[1]
     assert predictor.model.wide is not None  # each head was judged with its logits added, as it answers now
     if found["chosen"] != "threshold":
-        assert scores(predictor, table(600, 2))[0] == pytest.approx(tried[found["chosen"]], abs=1e-9)
+        with predictor.model.as_measured():
+            assert scores(predictor, table(600, 2))[0] == pytest.approx(tried[found["chosen"]], abs=1e-9)
 
 
 def test_auto_changes_no_encoder_and_no_fusion():
@@ -203,7 +204,8 @@ def test_the_gan_is_kept_only_where_it_gains():
     tried = {kind: score["macro_f1"] for kind, score in found["tried"].items()}
     assert set(tried) == {"as_trained", "gan"}
     assert found["chosen"] == ("gan" if tried["gan"] > tried["as_trained"] else "as_trained")
-    assert scores(predictor, table(600, 2))[0] == pytest.approx(max(tried.values()), abs=1e-9)
+    with predictor.model.as_measured():
+        assert scores(predictor, table(600, 2))[0] == pytest.approx(max(tried.values()), abs=1e-9)
 
 
 def test_nothing_is_generated_where_classes_are_even():
