@@ -11,12 +11,14 @@ __all__ = [
     "SensoriumError",
     "adapt",
     "compare",
+    "compress",
     "encoders",
     "fit",
     "fusion",
     "heads",
     "load",
     "pretrain",
+    "tune",
 ]
 
 # Loaded when first used: `import sensorium` and `sensorium --help` load neither torch nor Lightning.
@@ -27,9 +29,11 @@ _HOMES = {
     "SensoriumError": "sensorium.errors",
     "adapt": "sensorium.fitting",
     "compare": "sensorium.comparison.compare",
+    "compress": "sensorium.compression.compress",
     "fit": "sensorium.fitting",
     "load": "sensorium.predictor",
     "pretrain": "sensorium.fitting",
+    "tune": "sensorium.tuning.tune",
 }
 
 

@@ -9,6 +9,7 @@ from typing import Any
 
 from sensorium.data.table import Table, read_table
 from sensorium.errors import ConfigError, did_you_mean
+from sensorium.export.pack import SUFFIX
 from sensorium.planning import over, plan
 from sensorium.predictor import Predictor, Say, load
 from sensorium.training.loggers import check_loggers, logged
@@ -226,10 +227,14 @@ def _into(
     """What `learn` (the folder for checkpoints, whether to go on from them, a report) makes, saved to `out` if given.
 
     Raises:
-        ConfigError: there is a run already, which is not to be resumed.
+        ConfigError: there is a run already, which is not to be resumed, or `out` is to be no folder.
     """
     if out is not None:
         folder = Path(out)
+        if folder.suffix == SUFFIX:
+            raise ConfigError(
+                f"out must be a folder; got {out}. `sensorium pack RUN {folder.name}` makes one file of it afterwards."
+            )
         if (folder / "run.json").exists():
             if resume:
                 say(f"{folder} is finished; nothing is changed.")

@@ -22,6 +22,7 @@ from sensorium.evaluation.answers import outputs, scored
 from sensorium.evaluation.calibration import Calibration, trust
 from sensorium.evaluation.conformal import METHODS
 from sensorium.evaluation.sets import set_columns, sets, with_sets
+from sensorium.export.pack import SUFFIX, opened, save_packed
 from sensorium.export.run_folder import read_run, write_run
 from sensorium.heads.decoding import Sampling
 from sensorium.model import MultimodalModel
@@ -36,13 +37,18 @@ __all__ = ["Predictor", "Say", "load"]
 Say = Callable[[str], None]
 
 
-def load(folder: str | os.PathLike[str]) -> "Predictor":
-    """The predictor of a run folder. No code from it is run, and neither network nor training rows are needed.
+def load(run: str | os.PathLike[str], key: str | os.PathLike[str] | None = None) -> "Predictor":
+    """The predictor of a run. No code from it is run, and neither network nor training rows are needed.
+
+    Args:
+        run: its folder, or the one file that `Predictor.save("model.sensorium")` or `sensorium pack` wrote.
+        key: the file of a public key, which it must be signed for.
 
     Raises:
-        DataError: no finished run, made by a newer format, damaged or changed since it was saved.
+        DataError: no finished run, made by a newer format, damaged or changed since it was saved, or not signed as asked.
     """
-    return Predictor(*read_run(Path(folder)))
+    with opened(Path(run), key) as folder:
+        return Predictor(*read_run(folder))
 
 
 class Predictor:
@@ -511,13 +517,19 @@ class Predictor:
             found.append(row(name, "head", self.model.head(name), outputs))
         return found
 
-    def save(self, folder: str | os.PathLike[str]) -> None:
-        """Write the run folder, run.json last: a folder without it is no finished run.
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write the run as a folder, or as one file where the name ends in .sensorium.
+
+        Of a folder run.json comes last: without it there is no finished run. A file has a model card besides.
 
         Raises:
-            ConfigError: the folder already holds a run.
+            ConfigError: the folder already holds a run, or the file is there.
         """
-        write_run(Path(folder), self)
+        path = Path(path)
+        if path.suffix == SUFFIX:
+            save_packed(path, self)
+        else:
+            write_run(path, self)
 
     def _retrieval(self, table: Table, inputs: Sequence[str] | None, say: Say) -> dict[str, Any]:
         from sensorium.search.embedding import readable

@@ -52,12 +52,12 @@ class Motion(nn.Module):
     def forward(self, values: Tensor, mask: Tensor) -> Tensor:
         field, sizes, pictures = values.float().split(self.lengths, dim=1)
         field = torch.asinh(200 * field.reshape(-1, 3, self.grid, self.grid)[:, :2])
-        small = F.interpolate(field, (4, 4), mode="area").reshape(len(values), self.steps, 32)
+        small = F.interpolate(field, (4, 4), mode="area").reshape(values.shape[0], self.steps, 32)
         thirds = F.interpolate(small.transpose(1, 2), 3, mode="area")  # (N, 32, 3)
         parts = [small.abs().mean(1), thirds.flatten(1), sizes]
         if pictures.shape[1]:
             shown = F.interpolate(pictures.reshape(-1, 3, *self.size), (8, 8), mode="area")
-            parts.append(shown.reshape(len(values), -1, 192).mean(1))
+            parts.append(shown.reshape(values.shape[0], -1, 192).mean(1))
         return torch.cat(parts, 1)
 
 

@@ -30,7 +30,7 @@ def hog(pictures: Tensor) -> Tensor:
     angle = torch.atan2(down.gather(1, channel), across.gather(1, channel)) % math.pi
     place = angle * (BINS / math.pi) - 0.5
     low, share = place.floor().long(), place - place.floor()
-    votes = torch.zeros(len(x), BINS, SIDE, SIDE, device=x.device)
+    votes = torch.zeros(x.shape[0], BINS, SIDE, SIDE, device=x.device)
     votes = votes.scatter_add(1, low % BINS, size * (1 - share)).scatter_add(1, (low + 1) % BINS, size * share)
     cells = F.avg_pool2d(votes, CELL)  # (N, 9, 8, 8)
     blocks = torch.cat([cells[..., :-1, :-1], cells[..., :-1, 1:], cells[..., 1:, :-1], cells[..., 1:, 1:]], 1)
@@ -50,7 +50,7 @@ def colours(pictures: Tensor) -> Tensor:
     for half in code.tensor_split(2, dim=1):
         for quarter in half.tensor_split(2, dim=2):
             flat = quarter.flatten(1)
-            counts = torch.zeros(len(flat), 64, device=flat.device).scatter_add(
+            counts = torch.zeros(flat.shape[0], 64, device=flat.device).scatter_add(
                 1, flat, torch.ones_like(flat, dtype=torch.float)
             )
             found.append((counts / max(1, flat.shape[1])).sqrt())

@@ -5,22 +5,34 @@ import typer
 from sensorium.cli.adapt import adapt
 from sensorium.cli.anomaly import anomaly
 from sensorium.cli.cache import cache
+from sensorium.cli.card import card
 from sensorium.cli.check import check
 from sensorium.cli.compare import compare
+from sensorium.cli.compress import compress
 from sensorium.cli.diagram import diagram
 from sensorium.cli.embed import embed
 from sensorium.cli.evaluate import evaluate
 from sensorium.cli.example import example
 from sensorium.cli.explain import explain
+from sensorium.cli.export import export
 from sensorium.cli.fit import fit
 from sensorium.cli.index import index
 from sensorium.cli.init import init
 from sensorium.cli.inspect import inspect
+from sensorium.cli.keys import keys
+from sensorium.cli.pack import pack
 from sensorium.cli.predict import predict
 from sensorium.cli.pretrain import pretrain
+from sensorium.cli.pull import pull
+from sensorium.cli.push import push
 from sensorium.cli.report import report
 from sensorium.cli.search import search
+from sensorium.cli.serve import serve
+from sensorium.cli.sign import sign
 from sensorium.cli.summary import summary
+from sensorium.cli.tune import tune
+from sensorium.cli.unpack import unpack
+from sensorium.cli.verify import verify
 
 __all__ = ["app"]
 
@@ -38,17 +50,29 @@ for command in (
     pretrain,
     fit,
     adapt,
+    compress,
     compare,
+    tune,
     evaluate,
     predict,
     explain,
     report,
+    export,
     anomaly,
     embed,
     index,
     search,
+    serve,
     summary,
     diagram,
+    card,
+    pack,
+    unpack,
+    keys,
+    sign,
+    verify,
+    push,
+    pull,
     example,
     cache,
 ):

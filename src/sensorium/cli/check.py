@@ -1,7 +1,5 @@
 """sensorium check"""
 
-
-
 from sensorium.cli.options import (
     As,
     ConfigFile,

@@ -10,12 +10,12 @@ import typer
 from sensorium.errors import ConfigError
 
 __all__ = [
-    "As", "ConfigFile", "Epochs", "Ignore", "Inputs", "Json", "Log", "MediaRoot", "Probes", "Resume", "RunFolder", "Set",
-    "TablePath", "Target", "TimeLimit", "Valid", "parse_as", "print_json", "say", "table_of", "written",
+    "As", "ConfigFile", "Epochs", "Ignore", "Inputs", "Json", "Log", "MediaRoot", "Probes", "PublicKey", "Resume",
+    "RunFolder", "Set", "TablePath", "Target", "TimeLimit", "Valid", "parse_as", "print_json", "say", "table_of", "written",
 ]  # fmt: skip
 
 TablePath = Annotated[Path, typer.Argument(metavar="TABLE", help="A table: .csv, .tsv, .parquet or .jsonl.")]
-RunFolder = Annotated[Path, typer.Argument(metavar="RUN", help="The folder of a finished fit.")]
+RunFolder = Annotated[Path, typer.Argument(metavar="RUN", help="A finished fit: its folder, or its .sensorium file.")]
 Target = Annotated[list[str] | None, typer.Option("--target", help="The column to learn; may be given several times.")]
 Ignore = Annotated[
     list[str] | None, typer.Option("--ignore", help="A column to leave out; may be given several times.")
@@ -32,6 +32,9 @@ Epochs = Annotated[int | None, typer.Option(help="Passes over the rows, at most.
 TimeLimit = Annotated[float | None, typer.Option("--time-limit", metavar="SECONDS", help="Done by then.")]
 Resume = Annotated[bool, typer.Option("--resume", help="Go on where this command stopped.")]
 Probes = Annotated[bool, typer.Option(help="Score every input alone after training.")]
+PublicKey = Annotated[
+    Path | None, typer.Option("--key", metavar="FILE", help="The public key of who must have signed it.")
+]
 Log = Annotated[
     list[str] | None,
     typer.Option("--log", metavar="LOGGER", help="csv or tensorboard: curves in RUN/logs; may be given several times."),

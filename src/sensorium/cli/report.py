@@ -20,7 +20,12 @@ def report(
     language: Annotated[str, typer.Option(metavar="NAME", help="en or zh.")] = "en",
     output: Annotated[
         Path | None,
-        typer.Option("-o", "--output", metavar="FILE", help="An .html file; RUN/report.html where left out."),
+        typer.Option(
+            "-o",
+            "--output",
+            metavar="FILE",
+            help="An .html file; RUN/report.html, or RUN.html of a file, where left out.",
+        ),
     ] = None,
     time_limit: Annotated[
         float,
@@ -38,7 +43,8 @@ def report(
     """
     from sensorium.predictor import load
 
-    path = run / "report.html" if output is None else output
+    beside = run.with_suffix(".html") if run.is_file() else run / "report.html"
+    path = beside if output is None else output
     if path.suffix.lower() not in {".html", ".htm"}:
         raise ConfigError(f"-o must be an .html file; got {path.name}.")
     found = load(run).report(

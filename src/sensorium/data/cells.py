@@ -1,12 +1,16 @@
 """What a cell holds."""
 
+import os
+from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pandas as pd
 
-__all__ = ["is_missing", "says_nothing", "split_bag"]
+from sensorium.errors import MediaError
 
+__all__ = ["is_missing", "locate", "says_nothing", "split_bag"]
+
+OF_PANDAS = {"NAType", "NaTType"}  # by name: cells are read where pandas is not installed, too
 NOTHING = {"na", "n/a", "nan", "none", "null", "unknown", "-", "?"}  # what programs write in an empty cell of numbers
 
 
@@ -15,7 +19,7 @@ def is_missing(cell: Any) -> bool:
 
     Words such as "NA" are text here (a country code, a surname); only a numeric column takes them for missing.
     """
-    if cell is None or cell is pd.NaT or cell is pd.NA:
+    if cell is None or type(cell).__name__ in OF_PANDAS:
         return True
     if isinstance(cell, str):
         return not cell.strip()
@@ -31,6 +35,23 @@ def is_missing(cell: Any) -> bool:
 def says_nothing(cell: Any) -> bool:
     """Whether a cell among numbers means 'missing': it is, or it says so ("NA", "null", "-")."""
     return is_missing(cell) or (isinstance(cell, str) and cell.strip().lower() in NOTHING)
+
+
+def locate(item: Any, root: Path) -> Any:
+    """A media item of a cell, with a relative path led from `root`.
+
+    Raises:
+        MediaError: it is a URL, or something that no medium is made of.
+    """
+    if isinstance(item, str):
+        if "://" in item[:16]:
+            raise MediaError("it is a URL; only local files are read")
+        return root / item
+    if isinstance(item, os.PathLike):
+        return root / item
+    if isinstance(item, int | float | bool):
+        raise MediaError(f"it must be a path, bytes or an array; got {item!r}")
+    return item
 
 
 def split_bag(cell: Any) -> list[Any]:

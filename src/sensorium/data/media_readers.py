@@ -1,13 +1,15 @@
 """How cells that name pictures, recordings and clips are read, and how what they became is put together."""
 
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from sensorium.data.text import pad
+from sensorium.data.padding import pad
 from sensorium.media import Limits
-from sensorium.media.cache import Recipe
+
+if TYPE_CHECKING:
+    from sensorium.media.cache import Recipe
 
 __all__ = ["AudioReader", "ImageReader", "MediaReader", "MotionReader", "VideoReader"]
 
@@ -35,7 +37,9 @@ class MediaReader:
         return self.modality
 
     @property
-    def recipe(self) -> Recipe:
+    def recipe(self) -> "Recipe":
+        from sensorium.media.cache import Recipe  # here: who keeps nothing needs no LMDB
+
         return Recipe(self.modality, self.options, self.limits)
 
     @property

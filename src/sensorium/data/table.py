@@ -17,7 +17,8 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from sensorium.errors import DataError, MediaError
+from sensorium.data.cells import locate
+from sensorium.errors import DataError
 from sensorium.media.cache import SCRATCH, cache_folder
 
 __all__ = ["Table", "read_table", "write_atomically", "write_table"]
@@ -94,15 +95,7 @@ class Table:
         Raises:
             MediaError: it is a URL, or something that no medium is made of.
         """
-        if isinstance(item, str):
-            if "://" in item[:16]:
-                raise MediaError("it is a URL; only local files are read")
-            return self.root / item
-        if isinstance(item, os.PathLike):
-            return self.root / item
-        if isinstance(item, int | float | bool):
-            raise MediaError(f"it must be a path, bytes or an array; got {item!r}")
-        return item
+        return locate(item, self.root)
 
 
 class ArrowCells(Sequence):

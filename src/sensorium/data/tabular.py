@@ -5,14 +5,16 @@ import re
 from collections import Counter
 from collections.abc import Callable, Sequence
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import pandas as pd
 
 from sensorium.data.cells import is_missing
 from sensorium.data.targets import label, number
 from sensorium.errors import DataError
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 __all__ = ["TabularReader", "VectorReader", "date_parts", "moments", "vector"]
 
@@ -39,7 +41,9 @@ def date_parts(cell: Any, day_first: bool = False) -> list[float] | None:
     return [moment.year - 2000 + turns[0], *waves]
 
 
-def _moment(cell: Any, day_first: bool) -> pd.Timestamp | None:
+def _moment(cell: Any, day_first: bool) -> "pd.Timestamp | None":
+    import pandas as pd  # here: it is for dates alone
+
     if isinstance(cell, str | int | float | np.number):
         cell = re.sub("[年月]", "-", label(cell)).replace("日", "").strip("- ")
         if found := ORDER.fullmatch(cell):
@@ -179,7 +183,7 @@ def vector(cell: Any) -> np.ndarray | None:
         cell = cell.strip().strip("[]()").replace(",", " ").replace(";", " ").split()
     try:
         values = np.asarray(cell, dtype=np.float32).reshape(-1)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):  # OverflowError: a whole number of hundreds of digits
         return None
     return values if len(values) and np.isfinite(values).all() else None
 

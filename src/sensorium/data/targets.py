@@ -4,14 +4,17 @@ import re
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import pandas as pd
 
 from sensorium.data.cells import is_missing, says_nothing, split_bag
-from sensorium.data.table import Table
 from sensorium.errors import DataError
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from sensorium.data.table import Table
 
 __all__ = ["CLASSED", "TargetCoder", "fit_target", "guess_task", "is_filled", "number", "shifted"]
 
@@ -35,7 +38,7 @@ def number(cell: Any) -> float | None:
             cell = cell.replace(",", "") if THOUSANDS.fullmatch(cell) else cell.replace(",", ".")
     try:
         value = float(cell)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):  # OverflowError: a whole number of hundreds of digits
         return None
     return value if np.isfinite(value) else None
 
@@ -95,7 +98,7 @@ class TargetCoder:
     scale: float = 1.0
     offsets: list[float] = field(default_factory=list)
 
-    def read(self, table: Table) -> tuple[np.ndarray, np.ndarray]:
+    def read(self, table: "Table") -> tuple[np.ndarray, np.ndarray]:
         """What `encode` gives for a table's rows."""
         return self.encode(table.cells(self.name))
 
@@ -158,15 +161,20 @@ class TargetCoder:
         weights = counts**-0.5
         return [float(w) for w in weights * counts.sum() / (weights * counts).sum()]
 
-    def decode(self, output: np.ndarray) -> pd.Series:
+    def decode(self, output: np.ndarray) -> "pd.Series":
         """The answers for a head's output: probabilities (N, classes), or standardised numbers (N,)."""
+        import pandas as pd  # here: the answers of an exported graph are decoded without it
+
         if self.task == "regression":
             return pd.Series(self.decode_numbers(output), name=self.name)
+        return pd.Series(self.named(output), name=self.name, dtype=object)
+
+    def named(self, output: np.ndarray) -> np.ndarray:
+        """The class of each row, or its labels with | between them, for probabilities (N, classes): (N,) of object."""
+        classes = np.asarray(self.classes, dtype=object)
         if self.task == "multilabel":
-            names = ["|".join(np.asarray(self.classes, dtype=object)[row > 0.5]) for row in output]
-            return pd.Series(names, name=self.name, dtype=object)
-        answers = shifted(output, self.offsets).argmax(1) if self.offsets else output.argmax(1)
-        return pd.Series(np.asarray(self.classes, dtype=object)[answers], name=self.name, dtype=object)
+            return np.array(["|".join(classes[row > 0.5]) for row in output], dtype=object)
+        return classes[(shifted(output, self.offsets) if self.offsets else output).argmax(1)]
 
     def decode_numbers(self, output: np.ndarray) -> np.ndarray:
         return output.astype(np.float64) * self.scale + self.mean

@@ -7,6 +7,7 @@ import numpy as np
 from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, trainers
 
 from sensorium.data.cells import is_missing
+from sensorium.data.padding import pad
 
 __all__ = ["TextReader", "learn_tokenizer"]
 
@@ -50,7 +51,11 @@ class TextReader:
     modality = "text"
 
     def __init__(
-        self, column: str, vocabulary: int | None = None, max_tokens: int | None = None, longest: int = LONGEST,
+        self,
+        column: str,
+        vocabulary: int | None = None,
+        max_tokens: int | None = None,
+        longest: int = LONGEST,
         tokenizer: str | None = None,
     ):
         self.columns, self.vocabulary, self.max_tokens, self.longest = (column,), vocabulary, max_tokens, longest
@@ -99,15 +104,3 @@ class TextReader:
 
 def as_text(cell: Any) -> str:
     return "\n".join(map(str, cell)) if isinstance(cell, list | tuple | np.ndarray) else str(cell)
-
-
-def pad(items: Sequence[np.ndarray | None], dtype: Any) -> tuple[np.ndarray, np.ndarray]:
-    """Arrays (length, ...) of several lengths as one (B, longest, ...) and its mask (B, longest)."""
-    longest = max([1, *(len(item) for item in items if item is not None)])
-    shape = next((item.shape[1:] for item in items if item is not None), ())
-    values = np.zeros((len(items), longest, *shape), dtype=dtype)
-    mask = np.zeros((len(items), longest), dtype=bool)
-    for i, item in enumerate(items):
-        if item is not None:
-            values[i, : len(item)], mask[i, : len(item)] = item, True
-    return values, mask

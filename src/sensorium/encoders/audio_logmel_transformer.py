@@ -1,11 +1,11 @@
 """Sound by a log-mel spectrogram and a Transformer."""
 
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from sensorium.encoders.attention import Transformer, sinusoidal
 from sensorium.encoders.checks import at_least, fraction, multiple
 from sensorium.encoders.features import Features
+from sensorium.encoders.graph import groups
 from sensorium.encoders.mfcc import LogMelSpectrogram
 from sensorium.encoders.norm import MaskedBatchNorm
 from sensorium.encoders.rows import encode_present
@@ -73,9 +73,10 @@ class AudioLogMelTransformer(nn.Module):
     def _encode(self, values: Tensor, mask: Tensor) -> Features:
         x, mask = self.log_mel(values, mask)  # (B, frames, n_mels)
         x = self.augment(self.scale(x, mask), mask)
-        more = -x.shape[1] % self.patch_frames
-        x, mask = F.pad(x, (0, 0, 0, more)), F.pad(mask, (0, more))  # (B, T * patch_frames, n_mels)
-        x = self.patch(x.unflatten(1, (-1, self.patch_frames)).flatten(2))  # (B, T, width)
-        mask = mask.unflatten(1, (-1, self.patch_frames)).any(2)  # (B, T)
+        place = groups(x.shape[1], self.patch_frames).to(x.device)  # (T, patch_frames)
+        there = place < x.shape[1]
+        place = place.clamp(max=x.shape[1] - 1)
+        x = x[:, place] * there[..., None]  # (B, T, patch_frames, n_mels), zeros behind the last frame
+        x, mask = self.patch(x.flatten(2)), (mask[:, place] & there).any(2)  # (B, T, width), (B, T)
         x = self.drop(x + sinusoidal(x.shape[1], self.width).to(x))
         return Features(self.transformer(x, mask), mask)

@@ -4,7 +4,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 
-__all__ = ["as_graph", "in_graph"]
+import torch
+from torch import Tensor
+
+__all__ = ["as_graph", "groups", "in_graph"]
 
 _tracing: ContextVar[bool] = ContextVar("tracing", default=False)
 
@@ -22,3 +25,14 @@ def as_graph() -> Iterator[None]:
 def in_graph() -> bool:
     """Whether `as_graph` is on."""
     return _tracing.get()
+
+
+def groups(length: int, size: int) -> Tensor:
+    """The places of `length` things, `size` a group, beyond their end in the last one: (ceil(length / size), size).
+
+    Example:
+        >>> groups(3, 2)
+        tensor([[0, 1],
+                [2, 3]])
+    """
+    return torch.arange((length + size - 1) // size)[:, None] * size + torch.arange(size)

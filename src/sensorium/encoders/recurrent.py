@@ -48,9 +48,12 @@ class BiGRU(nn.Module):
         self.drop = nn.Dropout(dropout)
 
     def forward(self, x: Tensor, mask: Tensor) -> Tensor:
-        front = (~mask).long().argsort(dim=1, stable=True)  # (B, T), real positions first, in their order
         count = mask.sum(1, keepdim=True)  # (B, 1)
         step = torch.arange(x.shape[1], device=x.device)
+        goes = (
+            torch.where(mask, mask.cumsum(1), count + (~mask).cumsum(1)) - 1
+        )  # (B, T), real ones first, in their order
+        front = goes.scatter(1, goes, step.expand_as(goes))  # (B, T), its inverse
         turn = torch.where(step < count, count - 1 - step, step)  # (B, T), the real part reversed; its own inverse
         x = _reorder(x.masked_fill(~mask[..., None], 0), front)
         for i, (ahead, back) in enumerate(zip(self.ahead, self.back, strict=True)):
@@ -58,4 +61,4 @@ class BiGRU(nn.Module):
                 x = self.drop(x)
             forwards, backwards = ahead(x)[0], back(_reorder(x, turn))[0]  # each (B, T, hidden)
             x = torch.cat([forwards, _reorder(backwards, turn)], dim=2)  # (B, T, 2 * hidden)
-        return _reorder(x, front.argsort(dim=1)).masked_fill(~mask[..., None], 0)
+        return _reorder(x, goes).masked_fill(~mask[..., None], 0)

@@ -8,7 +8,7 @@ from torch import Tensor
 from sensorium.encoders.features import Features
 from sensorium.encoders.graph import in_graph
 
-__all__ = ["encode_present", "encode_real", "present_rows"]
+__all__ = ["encode_present", "encode_real", "present_rows", "shown"]
 
 
 def present_rows(mask: Tensor) -> Tensor:
@@ -18,6 +18,11 @@ def present_rows(mask: Tensor) -> Tensor:
         mask: (B,) or (B, ...) bool. Returns (B,) bool.
     """
     return mask if mask.dim() == 1 else mask.flatten(1).any(1)  # (B,)
+
+
+def shown(mask: Tensor) -> Tensor:
+    """The mask with rows that have nothing real shown whole: in a graph they are computed, and nothing may be 0 / 0."""
+    return mask | ~present_rows(mask).reshape(-1, *[1] * (mask.dim() - 1))
 
 
 def encode_present(encode: Callable[[Tensor, Tensor], Features], values: Tensor, mask: Tensor, width: int) -> Features:
@@ -38,7 +43,7 @@ def encode_present(encode: Callable[[Tensor, Tensor], Features], values: Tensor,
     """
     present = present_rows(mask)
     if in_graph():
-        tokens, real = encode(values, mask)
+        tokens, real = encode(values, shown(mask))
         return Features(tokens.masked_fill(~present[:, None, None], 0), real & present[:, None])
     rows = len(present)
     if not present.any():

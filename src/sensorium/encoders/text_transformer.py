@@ -67,12 +67,16 @@ class TextTransformer(nn.Module):
         return encode_present(self._encode, values, mask, self.width)
 
     def _encode(self, values: Tensor, mask: Tensor) -> Features:
-        if not in_graph() and mask[:, self.max_tokens :].any():
+        if not in_graph():
+            values, mask = self._cut(values, mask)
+        x = self.word(known_ids(values, mask, self.vocabulary)) + self.place[: values.shape[1]]  # (B, T, width)
+        return Features(self.transformer(self.drop(self.norm(x)), mask), mask)
+
+    def _cut(self, values: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
+        if mask[:, self.max_tokens :].any():
             longest = int(mask.nonzero()[:, 1].max()) + 1
             raise ConfigError(
                 f"TextTransformer.max_tokens must be at least the longest text's tokens ({longest}); "
                 f"got {self.max_tokens}. Cut the text, or train with a larger max_tokens."
             )
-        values, mask = values[:, : self.max_tokens], mask[:, : self.max_tokens]  # (B, T), only padding cut
-        x = self.word(known_ids(values, mask, self.vocabulary)) + self.place[: values.shape[1]]  # (B, T, width)
-        return Features(self.transformer(self.drop(self.norm(x)), mask), mask)
+        return values[:, : self.max_tokens], mask[:, : self.max_tokens]  # (B, T), only padding cut

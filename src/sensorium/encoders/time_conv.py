@@ -7,6 +7,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from sensorium.encoders.convolution import Conv1d
+from sensorium.encoders.graph import groups, in_graph
 from sensorium.encoders.norm import MaskedBatchNorm
 
 __all__ = ["TimeConv", "pool_time"]
@@ -23,6 +24,10 @@ def pool_time(x: Tensor, mask: Tensor, factor: int) -> tuple[Tensor, Tensor]:
         >>> pool_time(x, mask, 2)[0].flatten()
         tensor([-1.,  0.])
     """
+    if in_graph():  # of any length: the last position once more fills the last group up
+        place = groups(x.shape[1], factor).clamp(max=x.shape[1] - 1)  # (T', factor)
+        x, mask = x.masked_fill(~mask[..., None], -math.inf)[:, place].amax(2), mask[:, place].any(2)  # (B, T', C)
+        return x.masked_fill(~mask[..., None], 0), mask
     x = x.masked_fill(~mask[..., None], -math.inf).transpose(1, 2)  # (B, C, T)
     x = F.max_pool1d(x, factor, ceil_mode=True).transpose(1, 2)  # (B, T', C)
     mask = F.max_pool1d(mask[:, None].float(), factor, ceil_mode=True)[:, 0] > 0  # (B, T')

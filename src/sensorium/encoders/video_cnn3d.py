@@ -86,7 +86,7 @@ class VideoCNN3D(nn.Module):
             if i:
                 x, mask = _pool(x, mask)  # (B, C, T / 2, H / 2, W / 2)
             x = stage(x, mask)
-        x = F.adaptive_avg_pool3d(x, (x.shape[2], 4, 4))  # (B, C, T, 4, 4)
-        x = self.drop(x.transpose(1, 2).flatten(2))  # (B, T, C * 16)
+        x = F.adaptive_avg_pool2d(x.transpose(1, 2).flatten(0, 1), 4)  # (B * T, C, 4, 4)
+        x = self.drop(x.flatten(1).unflatten(0, mask.shape))  # (B, T, C * 16)
         x = self.norm(self.project(x))  # (B, T, width)
         return Features(x.masked_fill(~mask[..., None], 0), mask)

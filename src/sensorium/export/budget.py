@@ -16,27 +16,32 @@ __all__ = ["at_most"]
 
 
 @contextmanager
-def at_most(size: int, name: str) -> Iterator[None]:
-    """Modules that are made by this thread meanwhile may have `size` bytes of parameters and buffers together.
+def at_most(size: int, count: int, name: str) -> Iterator[None]:
+    """Modules that are made by this thread meanwhile may have only so many parameters and buffers.
 
     A parameter is counted before it is filled, so that not even one too large takes memory.
 
-    Raises:
-        DataError: they have more; the message begins with `name`.
-    """
-    thread, taken = threading.get_ident(), 0
+    Args:
+        size: bytes of all together.
+        count: how many tensors.
+        name: of what is read, for messages.
 
-    def count(module: nn.Module, part: str, value: Tensor | None) -> None:
-        nonlocal taken
+    Raises:
+        DataError: they have more.
+    """
+    thread, taken, made = threading.get_ident(), 0, 0
+
+    def take(module: nn.Module, part: str, value: Tensor | None) -> None:
+        nonlocal taken, made
         if value is None or threading.get_ident() != thread:
             return
-        taken += value.nbytes
-        if taken > size:
+        taken, made = taken + value.nbytes, made + 1
+        if taken > size or made > count:
             raise DataError(
-                f"{name} does not fit the configuration of the run, which asks for {taken:,} bytes and more."
+                f"{name} does not fit the configuration of the run, which asks for {taken:,} bytes in {made:,} tensors or more."
             )
 
-    hooks = [register_module_parameter_registration_hook(count), register_module_buffer_registration_hook(count)]
+    hooks = [register_module_parameter_registration_hook(take), register_module_buffer_registration_hook(take)]
     try:
         yield
     finally:

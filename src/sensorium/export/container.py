@@ -24,6 +24,7 @@ LOCATOR = struct.Struct("<4sLQL")
 END = struct.Struct("<4s4H2LH")
 
 LEFT_OUT = 0xFFFFFFFF  # in a field of 32 bits: the number is in one of 64
+MOST = LEFT_OUT - 1  # that a field of 32 bits holds
 DATE = 0x21  # 1 January 1980, the first that a zip can hold: the same files give the same bytes
 MODE = 0o100644 << 16  # a file, no link, not to be run
 UNIX = 3 << 8
@@ -42,7 +43,7 @@ class Entry(NamedTuple):
 
     @property
     def big(self) -> bool:
-        return self.size >= LEFT_OUT
+        return self.size > MOST
 
     @property
     def begin(self) -> int:
@@ -96,12 +97,14 @@ def read_entries(file: BinaryIO, size: int, name: str, limit: Callable[[str], in
         start = 0 if last is None else last.end
         file.seek(start)
         head = file.read(LOCAL.size)
-        if not head.startswith(b"PK\x03\x04"):
+        if head[:4] != b"PK\x03\x04"[: len(head)] or not head:
             break
         if len(head) < LOCAL.size:
             raise DataError(f"{name} ends early: it is not whole.")
         *_, crc, own, _, length, more = LOCAL.unpack(head)
         rest = file.read(min(length, LONGEST_NAME))
+        if len(rest) < min(length, LONGEST_NAME):
+            raise DataError(f"{name} ends early: it is not whole.")
         known = rest.decode("ascii", "backslashreplace")
         most = limit(known) if length == len(rest) else None
         if most is None:
@@ -142,7 +145,7 @@ def _local(entry: Entry) -> bytes:
 
 
 def _central(entry: Entry) -> bytes:
-    big = entry.big or entry.start >= LEFT_OUT
+    big = entry.big or entry.start > MOST
     size, start = (LEFT_OUT, LEFT_OUT) if big else (entry.size, entry.start)
     extra = BIG_CENTRAL.pack(1, BIG_CENTRAL.size - 4, entry.size, entry.size, entry.start) if big else b""
     name = entry.name.encode("ascii")
@@ -163,7 +166,7 @@ def _directory(entries: Iterable[Entry]) -> bytes:
     start = entries[-1].end if entries else 0
     listed = b"".join(map(_central, entries))
     count, size, end = len(entries), len(listed), b""
-    if start >= LEFT_OUT:
+    if start > MOST:
         end = BIG_END.pack(b"PK\x06\x06", BIG_END.size - 12, UNIX | 45, 45, 0, 0, count, count, size, start)
         end += LOCATOR.pack(b"PK\x06\x07", 0, start + size, 1)
         start = LEFT_OUT

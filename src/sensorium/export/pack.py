@@ -21,8 +21,8 @@ from sensorium.export.archive import check_files, read_json
 from sensorium.export.container import PIECE, Entry, contained, pieces, read_entries
 
 __all__ = [
-    "CARD", "MANIFEST", "SIGNATURE", "SUFFIX", "is_packed", "opened", "pack", "packable", "read_manifest", "save_packed",
-    "unpack", "without_rows",
+    "CARD", "LIMITS", "MANIFEST", "SIGNATURE", "SUFFIX", "check_unpacked", "is_packed", "opened", "pack", "save_packed",
+    "sign", "unpack",
 ]  # fmt: skip
 
 FORMAT = 1
@@ -33,7 +33,7 @@ MIB = 2**20
 # The most bytes of each file that may be there; the weights are as large as the network, which is checked against them.
 LIMITS = {
     CARD: 4 * MIB,
-    "config.yaml": MIB,
+    "config.yaml": MIB // 4,
     "history.csv": 64 * MIB,
     "history.png": 16 * MIB,
     "inputs.json": 256 * MIB,
@@ -111,7 +111,9 @@ def without_rows(files: Mapping[str, Path | bytes]) -> dict[str, Path | bytes]:
     return {**kept, "run.json": (json.dumps(_names_alone(run), ensure_ascii=False, indent=1) + "\n").encode()}
 
 
-def unpack(file: str | os.PathLike[str], folder: str | os.PathLike[str], key: str | os.PathLike[str] | None = None) -> None:
+def unpack(
+    file: str | os.PathLike[str], folder: str | os.PathLike[str], key: str | os.PathLike[str] | None = None
+) -> None:
     """Write the run of one file as a folder, all of it or nothing.
 
     Args:
@@ -152,7 +154,7 @@ def opened(run: Path, key: str | os.PathLike[str] | None = None) -> Iterator[Pat
     """
     if not is_packed(run):
         if key is not None:
-            _verify_folder(run, key)
+            check_unpacked(run, key)
         yield run
         return
     with tempfile.TemporaryDirectory() as place:
@@ -163,6 +165,53 @@ def opened(run: Path, key: str | os.PathLike[str] | None = None) -> Iterator[Pat
             yield folder
         except SensoriumError as error:  # what is told is about the file, the folder is gone soon
             raise type(error)(str(error).replace(str(folder), str(run))) from error
+
+
+def sign(run: str | os.PathLike[str], key: str | os.PathLike[str]) -> None:
+    """Sign a run, a folder or one file, with a private key; another signature that it had is gone.
+
+    Raises:
+        ConfigError: the key can't be read, or cryptography is not installed.
+        DataError: no finished run, or one that was changed since it was saved.
+    """
+    from sensorium.export.signature import signature_of  # here: it needs a library that is not always there
+
+    run = Path(run)
+    with opened(run) as folder:
+        files = packable(folder)
+        manifest = write_manifest(files)
+        signed = signature_of(manifest, Path(key))
+        if is_packed(run):
+            write_atomically(run, contained({**files, MANIFEST: manifest, SIGNATURE: signed}))
+        else:
+            write_atomically(run / MANIFEST, manifest)
+            write_atomically(run / SIGNATURE, signed)
+
+
+def check_unpacked(folder: Path, key: str | os.PathLike[str] | None) -> None:
+    """Be sure that the files of a run's folder are those that its manifest names, if it has one.
+
+    Args:
+        folder: of the run.
+        key: the file of a public key, which the manifest must be there and signed for.
+
+    Raises:
+        DataError: they are not.
+    """
+    signed, listed = folder / SIGNATURE, folder / MANIFEST
+    if not listed.is_file():
+        if key is not None:
+            raise DataError(f"{folder} is not signed, and a signature is asked for.")
+        return
+    manifest = listed.read_bytes()
+    if key is not None:
+        _verify(manifest, signed.read_bytes() if signed.is_file() else None, key, folder)
+    files = packable(folder)
+    sums, found = read_manifest(manifest, str(folder)), read_manifest(write_manifest(files), str(folder))
+    if odd := sorted(set(sums) ^ set(found)):
+        raise DataError(f"{folder} is not what its {MANIFEST} says: {odd[0]!r:.80} is in one of them alone.")
+    if changed := [name for name in sums if found[name] != sums[name]]:
+        raise DataError(f"{folder} is not what its {MANIFEST} says: the checksum of '{changed[0]}' differs.")
 
 
 def is_packed(run: Path) -> bool:
@@ -245,22 +294,6 @@ def _content(file: BinaryIO, entry: Entry, path: Path) -> Iterator[bytes]:
 
 def _changed(path: Path, name: str) -> DataError:
     return DataError(f"{path} was changed since it was written: the checksum of '{name}' differs. It is not loaded.")
-
-
-def _verify_folder(folder: Path, key: str | os.PathLike[str]) -> None:
-    """Be sure that the files of an unpacked run are those that were signed."""
-    signed, listed = folder / SIGNATURE, folder / MANIFEST
-    if not listed.is_file():
-        raise DataError(f"{folder} is not signed, and a signature is asked for.")
-    manifest = listed.read_bytes()
-    _verify(manifest, signed.read_bytes() if signed.is_file() else None, key, folder)
-    files = packable(folder)
-    sums = read_manifest(manifest, str(folder))
-    if odd := sorted(set(sums) ^ set(files)):
-        raise DataError(f"{folder} is not what was signed: {odd[0]!r:.80} is in the folder or in {MANIFEST} alone.")
-    found = read_manifest(write_manifest(files), str(folder))
-    if changed := [name for name in sums if found[name] != sums[name]]:
-        raise DataError(f"{folder} is not what was signed: the checksum of '{changed[0]}' differs.")
 
 
 def _verify(manifest: bytes, signed: bytes | None, key: str | os.PathLike[str], path: Path) -> None:

@@ -5,7 +5,7 @@ from typing import Any
 
 import pandas as pd
 import yaml
-from safetensors import SafetensorError
+from safetensors import SafetensorError, safe_open
 from safetensors.torch import load as load_tensors
 from safetensors.torch import save as save_tensors
 from tokenizers import Tokenizer
@@ -120,7 +120,9 @@ def _restored(folder: Path, run: dict[str, Any]) -> tuple[Any, ...]:
             raise DataError(f"{folder / 'inputs.json'} does not say what the pretrained encoder of '{name}' is.")
     weights = folder / "weights.safetensors"
     try:
-        with at_most(8 * weights.stat().st_size + SPARE, str(weights)):
+        with safe_open(weights, "pt") as file:
+            tensors = len(file.keys())
+        with at_most(8 * weights.stat().st_size + SPARE, 8 * tensors + 1000, str(weights)):
             model = _network(config, readers, coders, sources, states)
         model.load_state_dict(load_tensors(weights.read_bytes()))
     except (SafetensorError, RuntimeError) as error:

@@ -32,7 +32,9 @@ def make_keys(private: str | os.PathLike[str], public: str | os.PathLike[str]) -
     private, public = Path(private), Path(public)
     for path in (private, public):
         if path.exists():
-            raise ConfigError(f"{path} is there already. Take another name; what a lost key signed can't be signed again.")
+            raise ConfigError(
+                f"{path} is there already. Take another name; what a lost key signed can't be signed again."
+            )
     key = ed25519.Ed25519PrivateKey.generate()
     secret = key.private_bytes(
         serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
@@ -52,7 +54,10 @@ def signature_of(manifest: bytes, private: Path) -> bytes:
         ConfigError: the key can't be read, or cryptography is not installed.
     """
     key = _key(private, "private")
-    made = {"key": _fingerprint(key.public_key()), "signature": base64.b64encode(key.sign(MADE_FOR + manifest)).decode()}
+    made = {
+        "key": _fingerprint(key.public_key()),
+        "signature": base64.b64encode(key.sign(MADE_FOR + manifest)).decode(),
+    }
     return (json.dumps(made, indent=1) + "\n").encode()
 
 
@@ -101,7 +106,9 @@ def _key(path: Path, kind: str) -> Any:
     except OSError as error:
         raise ConfigError(f"cannot read the key {path}: {error.strerror}.") from error
     except (ValueError, TypeError, UnsupportedAlgorithm) as error:  # TypeError: it wants a password
-        raise ConfigError(f"{path} is no {kind} key in PEM without a password. Make one: sensorium keys NAME.") from error
+        raise ConfigError(
+            f"{path} is no {kind} key in PEM without a password. Make one: sensorium keys NAME."
+        ) from error
     if not isinstance(key, cls):
         raise ConfigError(f"{path} is no ed25519 key but of another kind. Make one: sensorium keys NAME.")
     return key

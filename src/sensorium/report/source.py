@@ -32,6 +32,8 @@ def find_rows(run: Mapping[str, Any], side: str, say: Callable[[str], None] = la
     if source is None:
         return Found(None, "unknown")
     path = Path(source["table"])
+    if "rows" not in source:  # of a run that was given away without what tells of its rows
+        return Found(None, "gone", path.name)
     if not path.is_file() or not os.access(path, os.R_OK):
         say(f"there is no {path} any more.")
         return Found(None, "gone", path.name)

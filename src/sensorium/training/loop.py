@@ -21,6 +21,7 @@ from sensorium.training.balance import AuxiliaryHeads, Balancer
 from sensorium.training.domain import DomainAlignment
 from sensorium.training.module import NotFinite, TrainingModule
 from sensorium.training.precision import choose_precision
+from sensorium.training.taught import Taught
 from sensorium.training.widen import Widened
 
 if TYPE_CHECKING:
@@ -133,6 +134,7 @@ def train(
     widened: Widened | None = None,
     objective: "Objective | None" = None,
     alignment: DomainAlignment | None = None,
+    taught: Taught | None = None,
 ) -> Trained:
     """Train `model` in place and leave it with the weights of its best epoch by validation loss.
 
@@ -153,6 +155,7 @@ def train(
         widened: a wide part, to whose answers the network's are added; None: the network answers alone.
         objective: in place of the targets' loss, for rows without labels.
         alignment: of domains, beside the loss; None: none.
+        taught: another model's answers to the same rows, to be learned as well; None: none.
 
     Raises:
         TrainingError: the loss stopped being finite before any epoch ended.
@@ -161,7 +164,7 @@ def train(
     valid_loader = Epochs(valid, options.batch_size)
     steps = len(loader) * options.epochs
     module = TrainingModule(
-        model, options, modalities, weights, steps, started, balancer, widened, objective, alignment
+        model, options, modalities, weights, steps, started, balancer, widened, objective, alignment, taught
     )
     checkpoints = ModelCheckpoint(
         folder, filename="best", monitor="choice", save_last=True, enable_version_counter=False

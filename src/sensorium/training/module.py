@@ -23,6 +23,7 @@ from sensorium.model import MultimodalModel
 from sensorium.training.augment import augment, drop_modalities
 from sensorium.training.balance import Balancer
 from sensorium.training.domain import FASTER, DomainAlignment
+from sensorium.training.taught import Taught
 from sensorium.training.valid_scores import ValidScores
 from sensorium.training.widen import Jury, Widened
 
@@ -50,6 +51,7 @@ class TrainingModule(lightning.LightningModule):
         widened: a wide part, to whose answers the network's are added; None: the network answers alone.
         objective: in place of the targets' loss, for rows without labels.
         alignment: of domains, beside the loss; None: none.
+        taught: another model's answers to the same rows, to be learned as well; None: none.
     """
 
     def __init__(
@@ -64,11 +66,13 @@ class TrainingModule(lightning.LightningModule):
         widened: Widened | None = None,
         objective: "Objective | None" = None,
         alignment: DomainAlignment | None = None,
+        taught: Taught | None = None,
     ):
         super().__init__()
         self.model, self.options, self.weights = model, options, dict(weights)
         self.modalities, self.steps, self.started = dict(modalities), steps, started
         self.balancer, self.widened, self.objective, self.alignment = balancer, widened, objective, alignment
+        self.taught = taught
         if widened is not None and widened.stance.begins:
             for name in widened.wide.targets:
                 nn.init.zeros_(model.head(name).linear.weight)
@@ -138,7 +142,10 @@ class TrainingModule(lightning.LightningModule):
 
         if self.balancer is not None:
             return self.balancer.loss(self.model, inputs, batch.targets, self.weights, joined)
-        loss = self.model.loss(joined(self.model(inputs)), batch.targets, self.weights)
+        outputs = joined(self.model(inputs))
+        loss = self.model.loss(outputs, batch.targets, self.weights)
+        if self.taught is not None:
+            loss = self.taught.mix(loss, outputs, batch.rows, self.training, self.weights)
         return loss, loss
 
     def mean_loss(self) -> float:
