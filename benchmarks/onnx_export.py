@@ -1,6 +1,6 @@
 """A run as an ONNX graph beside the run itself: size, latency, score; and what the torch-free runtime takes to install.
 
-    python benchmarks/onnx_export.py --data FOLDER [--seconds 150]
+    python benchmarks/onnx_export.py --data FOLDER [--seconds 220] [--runs FOLDER]
 
 FOLDER holds digits, with train.csv, valid.csv and test.csv; without it nothing is measured. Two runs learn spoken digits from
 a noisy recording and a faint picture: one by convolutions, one by Transformers. Each is exported in 32 bits, with weights in
@@ -50,21 +50,21 @@ def fit(folder: Path, kind: str, seconds: float, out: Path) -> sm.Predictor:
     )  # fmt: skip
 
 
-def measure(folder: Path, kind: str, seconds: float) -> list[dict[str, Any]]:
-    """Every export of one run, on the test rows."""
-    with tempfile.TemporaryDirectory() as place:
-        predictor = fit(folder, kind, seconds, Path(place) / "run")
-        graph, table, found = graph_of(predictor), read_table(folder / "test.csv"), []
-        for name in KINDS:
-            if name == "float32":
-                made = graph
-            elif name == "half":
-                made = halve(graph)
-            else:
-                made = quantize(graph, name, _training_rows(predictor, print) if name == "int8" else ())
-            found.append({"encoders": kind, "export": name, **compare_graph(predictor, made, table)})
-            print(json.dumps(found[-1]), file=sys.stderr, flush=True)
-        return found
+def measure(folder: Path, kind: str, seconds: float, runs: Path) -> list[dict[str, Any]]:
+    """Every export of one run, on the test rows; a run that is there already is taken."""
+    run = runs / kind
+    predictor = sm.load(run) if (run / "run.json").exists() else fit(folder, kind, seconds, run)
+    graph, table, found = graph_of(predictor), read_table(folder / "test.csv"), []
+    for name in KINDS:
+        if name == "float32":
+            made = graph
+        elif name == "half":
+            made = halve(graph)
+        else:
+            made = quantize(graph, name, _training_rows(predictor, print) if name == "int8" else ())
+        found.append({"encoders": kind, "export": name, **compare_graph(predictor, made, table)})
+        print(json.dumps(found[-1]), file=sys.stderr, flush=True)
+    return found
 
 
 def installed_size(names: list[str]) -> float:
@@ -113,14 +113,18 @@ def lines(found: list[dict[str, Any]]) -> str:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, required=True)
-    parser.add_argument("--seconds", type=float, default=150, help="for each fit")
+    parser.add_argument("--seconds", type=float, default=220, help="for each fit")
+    parser.add_argument("--runs", type=Path, help="a folder to keep the runs in; those that are there are taken")
     given = parser.parse_args()
     folder = given.data / "digits"
     if not (folder / "test.csv").exists():
         sys.exit(f"{folder} has no test.csv: nothing is measured.")
     warnings.filterwarnings("ignore")
     logging.disable(logging.WARNING)
-    found, install = [one for kind in ENCODERS for one in measure(folder, kind, given.seconds)], sizes()
+    with tempfile.TemporaryDirectory() as place:
+        runs = given.runs or Path(place)
+        found = [one for kind in ENCODERS for one in measure(folder, kind, given.seconds, runs)]
+    install = sizes()
     about = {name: version(name) for name in ("torch", "onnxruntime", "onnxscript")}
     about |= {"python": platform.python_version(), "machine": platform.machine()}
     data = {"versions": about, "seconds": given.seconds, "results": found, "megabytes": install}
@@ -128,7 +132,7 @@ def main() -> None:
     text = (
         "# ONNX graphs beside their runs\n\n"
         f"`python benchmarks/onnx_export.py --data FOLDER --seconds {given.seconds:g}`: spoken digits from a noisy recording and a "
-        "faint picture, each run with its linear part; one thread, arrays to answers, medians, torch in 32 bits and ONNX "
+        "faint picture; one thread, arrays to answers, medians, torch in 32 bits and ONNX "
         f"Runtime in turns; accuracy on {found[0]['rows']} rows; difference: the largest of a probability. x: torch's time "
         f"by ours. torch {about['torch']}, onnxruntime {about['onnxruntime']}, {about['machine']}.\n\n{lines(found)}\n\n"
         f"Installed, with all that it needs: sensorium {install['sensorium']:.0f} MB, of which {install['torch']:.0f} MB are "

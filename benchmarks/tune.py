@@ -1,6 +1,6 @@
 """Tune a real data set within a time limit and score defaults and tuned once on test; write results/tune.{json,md}.
 
-    python benchmarks/tune.py --data FOLDER [--sets exercises cook] [--seeds 0 1 2] [--seconds 480]
+    python benchmarks/tune.py --data FOLDER [--sets exercises cook] [--seeds 0 1 2] [--seconds 540]
 
 FOLDER holds exercises and cook, each with train.csv, valid.csv and test.csv. Trials see train and valid alone, and are chosen
 by valid; test is scored once, at the end, by the defaults and by the best trial. Each tuning is a process of its own; one
@@ -90,7 +90,7 @@ def main() -> None:
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--sets", nargs="+", default=["exercises without pictures"], choices=sorted(SETS))
     parser.add_argument("--seeds", nargs="+", type=int, default=[0, 1, 2])
-    parser.add_argument("--seconds", type=float, default=480)
+    parser.add_argument("--seconds", type=float, default=540)
     parser.add_argument("--trials", type=int, default=100)
     parser.add_argument("--one", nargs=2, metavar=("SET", "SEED"), help=argparse.SUPPRESS)
     given = parser.parse_args()

@@ -9,7 +9,7 @@ from sensorium.baselines import descriptors
 from sensorium.baselines.descriptors import FAR, Clips, Columns, Motion, Numbers, Pictures, Sounds
 from sensorium.baselines.hog import colours, hog
 from sensorium.data.media_readers import MotionReader
-from sensorium.data.text import pad
+from sensorium.data.padding import pad
 
 
 @pytest.fixture

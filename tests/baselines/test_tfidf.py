@@ -9,7 +9,7 @@ from sklearn.feature_extraction.text import TfidfVectorizer
 
 from sensorium.baselines import tfidf
 from sensorium.baselines.tfidf import TfIdf
-from sensorium.data.text import pad
+from sensorium.data.padding import pad
 
 
 def batch(texts):

@@ -324,6 +324,21 @@ def test_a_file_is_written_whole_or_not_at_all(tmp_path, monkeypatch):
         write_atomically(path / "below.csv", b"new")
 
 
+def test_a_file_is_written_in_pieces(tmp_path):
+    path = tmp_path / "t.bin"
+    write_atomically(path, iter([b"one ", b"", b"after another"]))
+    assert path.read_bytes() == b"one after another"
+
+    def ends():
+        yield b"half"
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        write_atomically(path, ends())
+    assert path.read_bytes() == b"one after another"
+    assert [p.name for p in tmp_path.iterdir()] == ["t.bin"]
+
+
 def test_semicolons_separate_where_the_first_line_has_no_comma(tmp_path):
     (tmp_path / "a.csv").write_text("name;price\nAda;12,5\n")
     table = read_table(tmp_path / "a.csv")

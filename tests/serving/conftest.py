@@ -45,6 +45,7 @@ def served(run: Path, **changes: Any) -> Iterator[SimpleNamespace]:
     finally:
         server.should_exit = True
         thread.join(60)
+        listening.close()
         assert not thread.is_alive()
 
 

@@ -298,6 +298,11 @@ def test_clients_that_break_off(server, watched, rows):
             with socket.create_connection((server.host, server.port)) as connection:
                 connection.sendall((head + body)[:length])
     settle(server)
+    count = server.app.state.metrics.registry.get_sample_value
+    deadline = time.monotonic() + 30
+    while not count("sensorium_requests_total", {"path": "/predict", "status": "499"}):
+        assert time.monotonic() < deadline  # those whose body did not come whole
+        time.sleep(0.01)
 
 
 def test_users_files_come_to_rest_nowhere(server, watched, rows, tmp_path_factory):

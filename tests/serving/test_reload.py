@@ -100,3 +100,15 @@ def test_it_looks_by_itself(serve, run, another, tmp_path):
                 return
             threading.Event().wait(0.05)
         pytest.fail("the run was not changed in 30 s")
+
+
+def test_a_run_that_is_one_file_is_served_and_changed(serve, run, another, tmp_path):
+    file = tmp_path / "model.sensorium"
+    sm.load(run).save(file)
+    with serve(file) as server:
+        answer = server.client.post("/predict", json={"rows": [{"note": "a fine day"}]}).json()
+        assert answer["run"] == run_name(file)
+        sm.load(another).save(tmp_path / "fresh.sensorium")
+        (tmp_path / "fresh.sensorium").replace(file)
+        look(server)
+        assert server.client.get("/ready").json()["run"] == run_name(file) != answer["run"]

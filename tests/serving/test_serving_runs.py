@@ -9,7 +9,7 @@ from tiny_language import write_language
 
 import sensorium as sm
 
-TRAINING = {"epochs": 1, "precision": "32", "probes": False, "wide": False}
+TRAINING = {"epochs": 1, "precision": "32", "probes": False, "wide": False, "workers": 0}
 
 
 def encoded(path) -> str:
@@ -26,7 +26,7 @@ def test_several_targets_and_files(serve, table, tmp_path):
             "columns": {"columns": ["age", "shop"]},
         },
         "fusion": {"type": "concat", "width": 16},
-        "targets": {"label": {}, "price": {}, "tags": {"task": "multilabel"}},
+        "targets": {"label": {}, "price": {"task": "regression"}, "tags": {"task": "multilabel"}},
         "training": TRAINING,
     }
     sm.fit(frame, config=config, media_root=table.parent, out=tmp_path / "run")

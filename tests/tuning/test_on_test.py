@@ -44,6 +44,11 @@ def test_of_classes_the_difference_and_mcnemars_p():
     assert [gap["low"], gap["high"]] == pytest.approx([0.25 - 1.96 * spread, 0.25 + 1.96 * spread], abs=0.04)
 
 
+def test_without_the_defaults_the_best_is_scored_alone():
+    given, _ = predictors(["a", "b"] * 10, "binary", [np.eye(2)[np.arange(20) % 2]])
+    assert compare_on(*given, None) == {"label": {"metric": "accuracy", "rows": 20, "best": 1.0}}
+
+
 def test_thresholds_of_a_run_count():
     cells = ["a", "b"] * 10
     said = np.tile([0.6, 0.4], (20, 1))

@@ -166,6 +166,10 @@ def test_a_path_that_is_nothing_is_an_error(rows):
         ConfigError, match=r"only: 'fusion\.typ' is nothing that can be tuned\. Did you mean 'fusion\.type'"
     ):
         spaced(rows, None, ["fusion.typ"])
+    with pytest.raises(ConfigError, match=r"only: 'fusion\.gated' is nothing that can be tuned"):
+        spaced(rows, None, ["fusion.type", "fusion.gated"])
+    with pytest.raises(ConfigError, match=r"only: 'inputs\.photo\.encoder\.num_heads' is nothing that can be tuned"):
+        spaced(rows, {"inputs": {"photo": {"encoder": "vit"}}}, ["inputs.photo.encoder.num_heads"])
 
 
 def test_with_everything_written_there_is_nothing_to_tune(rows):

@@ -26,8 +26,8 @@ def tuning(told, tmp_path):
     fitting = Fitting(rows, None, (), {}, tmp_path)
     with Journal(tmp_path, MADE_OF, space.defaults(), 0, "median", 5) as journal:
 
-        def run(deadline=None, report=lambda _: None):
-            run_trial(journal, journal.ask(), space, fitting, deadline, report)
+        def run(deadline=None, report=lambda _: None, say=lambda _: None):
+            run_trial(journal, journal.ask(), space, fitting, deadline, report, say)
             return journal.trials()[-1]
 
         yield SimpleNamespace(journal=journal, run=run, folder=tmp_path, space=space)
@@ -173,6 +173,7 @@ def test_under_a_time_limit_no_trial_takes_all_of_it(tuning, fits, monkeypatch):
     now = [0.0]
     monkeypatch.setattr(trial.time, "monotonic", lambda: now[0])
     longer = [10, 29, 31, 31]
+    fits.losses = lambda training: [0.5] * 5  # none is behind another
     fits.before = lambda count: now.__setitem__(0, now[0] + longer[count - 1])
     found = [tuning.run(1000), tuning.run(1000), tuning.run(1000), tuning.run()]
     assert [own.state.name for own in found] == ["COMPLETE", "COMPLETE", "PRUNED", "COMPLETE"]
@@ -183,3 +184,18 @@ def test_who_watches_is_told_every_step(tuning, fits):
     heard = []
     tuning.run(report=heard.append)
     assert [numbers["step"] for numbers in heard] == [1, 1, 2, 2, 3, 3, 4, 4, 5, 5]
+
+
+def test_what_a_fit_says_of_the_rows_is_said_once(tuning, fits, monkeypatch):
+    from sensorium.tuning import trial
+
+    fit, lines = trial.fit, []
+
+    def saying(table, *, say, **more):
+        say("3 rows lack a photo.")
+        return fit(table, **more)
+
+    monkeypatch.setattr(trial, "fit", saying)
+    for _ in range(2):
+        tuning.run(say=lines.append)
+    assert lines == ["3 rows lack a photo."]

@@ -177,6 +177,25 @@ def test_time_that_is_up_ends_it_and_the_same_command_goes_on(told, fits, tmp_pa
     assert fits.ran[2][1] == fits.ran[3][1]
 
 
+def test_of_several_targets_the_lowest_loss_is_best(told, fits, tmp_path):
+    found = sm.tune(told, ["label", "price"], out=tmp_path, trials=6, only=RATE, pruner="none")
+    assert (found.metric, found.falling) == ("validation loss", True)
+    assert found.score == found.frame["score"].min() == pytest.approx(found.frame["loss"].min())
+    assert found.score < found.defaults == pytest.approx(1 - 0.5 ** np.log10(2))
+    gain = f"{found.defaults - found.score:.3f} better than the defaults ({found.defaults:.3f})"
+    assert f"validation loss {found.score:.3f} on 12 validation rows, {gain}." in found.sentence
+
+
+def test_a_score_below_nought_is_told_as_it_is(told, fits, tmp_path, monkeypatch):
+    from sensorium.tuning import trial
+
+    monkeypatch.setattr(trial, "score_of", lambda predictor: -0.25)  # as R2 may be
+    lines = []
+    found = run(told, tmp_path, trials=1, say=lines.append)
+    assert found.score == -0.25
+    assert lines[1].startswith("1/1 trial 0: -0.250, ")
+
+
 def test_nothing_comes_to_a_score(told, fits, tmp_path):
     def fail(count):
         raise TrainingError("the loss is nan.")

@@ -43,7 +43,7 @@ def export(
 
     if to not in FORMATS:
         raise ConfigError(f"unknown format '{to}'. {did_you_mean(to, FORMATS)}")
-    folder = run / "onnx" if output is None else output
+    folder = (run.with_suffix("") if run.is_file() else run) / "onnx" if output is None else output
     found = export_onnx(load(run), folder, quantize, half, rows, media_root, say)
     say(f"written to {folder}.")
     if json:

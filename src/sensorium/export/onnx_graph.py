@@ -40,6 +40,7 @@ __all__ = [
 OPSET = 20
 LENGTHS = {"text": "tokens", "audio": "samples"}  # what the last dimension counts, where it is of any length
 ROWS = 3
+LONGEST = 2**40  # samples: as many as there are
 
 
 def mask_names(names: Collection[str]) -> dict[str, str]:
@@ -100,7 +101,7 @@ class Answer(nn.Module):
     def _say(self, name: str, logits: Tensor) -> Tensor:
         coder, temperature, head = self.coders[name], self.calibration[name].temperature, self.model.head(name)
         if coder.task == "regression":
-            return logits.float() * coder.scale + coder.mean
+            return logits.double() * coder.scale + coder.mean
         shares = head.probabilities(logits)  # (B, classes)
         if temperature == 1:
             return shares
@@ -115,7 +116,7 @@ def example(readers: Mapping[str, Reader], rows: int = ROWS) -> dict[str, tuple[
     for name, reader in readers.items():
         values, mask = reader.collate([None] * rows)
         if reader.modality in LENGTHS:
-            longer = 4 * least_length(reader)
+            longer = max(least_length(reader), min(4 * least_length(reader), _most(reader)))
             values, mask = (np.zeros((*part.shape[:-1], longer), dtype=part.dtype) for part in (values, mask))
         found[name] = values, mask
     return found
@@ -145,8 +146,8 @@ def trace(
         modality = readers[name].modality
         for part in (values, mask):
             shape = {0: rows}
-            if modality in LENGTHS:
-                shape[part.ndim - 1] = _length(place, readers[name])
+            if modality in LENGTHS and (least := least_length(readers[name])) < _most(readers[name]):
+                shape[part.ndim - 1] = torch.export.Dim(f"length_{place}", min=least, max=_most(readers[name]))
             flat.append(torch.from_numpy(part))
             shapes.append(shape)
         names += [name, masks[name]]
@@ -154,7 +155,7 @@ def trace(
         graph = write_part(
             whole, flat, {"flat": tuple(shapes)}, [f"input.{n}" for n in names], [f"output.{n}" for n in model.targets]
         )
-    except Exception as error:
+    except Exception as error:  # torch's exporter raises whatever its passes and the model's code raise
         raise ConfigError(
             _blame(whole.model, dict(zip(names[::2], zip(flat[::2], flat[1::2], strict=True), strict=True)), error)
         ) from error
@@ -163,9 +164,9 @@ def trace(
     return graph
 
 
-def _length(place: int, reader: Reader) -> Any:
-    most = {"max": max(2, reader.max_tokens)} if reader.modality == "text" else {}
-    return torch.export.Dim(f"length_{place}", min=least_length(reader), **most)
+def _most(reader: Reader) -> int:
+    """Tokens or samples at most."""
+    return reader.max_tokens if reader.modality == "text" else LONGEST
 
 
 def write_part(
@@ -217,7 +218,7 @@ def _name_sizes(graph: "onnx.ModelProto", readers: Mapping[str, Reader]) -> None
         name = of.get(value.name, value.name)
         sizes = value.type.tensor_type.shape.dim
         names[sizes[0].dim_param] = "rows"
-        if readers[name].modality in LENGTHS:
+        if readers[name].modality in LENGTHS and sizes[-1].dim_param:
             names[sizes[-1].dim_param] = f"{name}.{LENGTHS[readers[name].modality]}"
     for value in [*graph.graph.input, *graph.graph.output, *graph.graph.value_info]:
         for size in value.type.tensor_type.shape.dim:
@@ -250,7 +251,10 @@ class _Part(nn.Module):
 
 def _blame(model: MultimodalModel, inputs: Mapping[str, tuple[Tensor, Tensor]], error: Exception) -> str:
     """Which part can't be exported: each is tried alone."""
-    why = (str(error).strip().splitlines() or [type(error).__name__])[0][:200]
+    root = error
+    while root.__cause__ is not None:
+        root = root.__cause__
+    why = (str(root).strip().splitlines() or [type(root).__name__])[0][:200]
 
     def fails(run: Any, part: nn.Module, args: list[Tensor]) -> bool:
         try:

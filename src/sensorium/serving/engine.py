@@ -3,7 +3,6 @@
 import asyncio
 import base64
 import copy
-import hashlib
 import json
 from collections.abc import Sequence
 from concurrent.futures import Executor
@@ -13,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from sensorium.evaluation.answers import outputs
+from sensorium.media.cache import content_digest
 from sensorium.media.limits import Limits
 from sensorium.media.pool import DecoderPool
 from sensorium.predictor import Predictor, load
@@ -25,7 +25,7 @@ from sensorium.serving.refusal import Refusal
 from sensorium.serving.rows import ReadRow, ReadRows, read_row
 from sensorium.serving.schema import RunSchema
 
-__all__ = ["Engine", "Workers"]
+__all__ = ["Engine", "Workers", "mark"]
 
 MOST_EXPLAINED = 8  # rows of one request
 NOT_FINITE = "what comes out is no finite number; a number in it is far from all of training"
@@ -82,7 +82,7 @@ class Engine:
 
     @classmethod
     def load(cls, folder: Path, options: Options, workers: Workers, metrics: Metrics) -> "Engine":
-        """The engine of a run folder, once it has answered a row.
+        """The engine of a run, once it has answered a row.
 
         Raises:
             DataError: no finished run, damaged or changed.
@@ -202,6 +202,11 @@ class Engine:
         return ReadRow(dict.fromkeys(self.schema.fields), dict.fromkeys(self.predictor.readers))
 
 
-def run_name(folder: Path) -> str:
-    """A short name of what is in a run folder: the beginning of its checksum."""
-    return hashlib.sha256((folder / "run.json").read_bytes()).hexdigest()[:12]
+def mark(run: Path) -> Path:
+    """The file that is another one where a run is another: of a folder run.json, of one file itself."""
+    return run if run.is_file() else run / "run.json"
+
+
+def run_name(run: Path) -> str:
+    """A short name of what is in a run: the beginning of its checksum."""
+    return content_digest(mark(run)).hex()[:12]

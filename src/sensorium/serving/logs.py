@@ -25,7 +25,7 @@ class JsonLines(logging.Formatter):
 
 
 def config() -> dict[str, Any]:
-    """For `logging.config.dictConfig`: our log and that of uvicorn, on stderr."""
+    """For `logging.config.dictConfig`: our log, that of uvicorn and warnings of others, on stderr."""
     handlers = {"stderr": {"class": "logging.StreamHandler", "formatter": "json", "stream": "ext://sys.stderr"}}
     told = {"handlers": ["stderr"], "level": "INFO", "propagate": False}
     return {
@@ -33,5 +33,6 @@ def config() -> dict[str, Any]:
         "disable_existing_loggers": False,
         "formatters": {"json": {"()": "sensorium.serving.logs.JsonLines"}},
         "handlers": handlers,
+        "root": {"handlers": ["stderr"], "level": "WARNING"},
         "loggers": {"sensorium.serving": told, "uvicorn": told},
     }

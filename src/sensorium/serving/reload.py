@@ -5,7 +5,7 @@ import logging
 from pathlib import Path
 
 from sensorium.errors import SensoriumError
-from sensorium.serving.engine import Engine, Workers
+from sensorium.serving.engine import Engine, Workers, mark
 from sensorium.serving.metrics import Metrics
 from sensorium.serving.options import Options
 
@@ -20,7 +20,7 @@ class Served:
     A request keeps the engine that it began with, so none is lost. A run that can't be loaded changes nothing.
 
     Args:
-        folder: of the run, or a link to it.
+        folder: of the run, or a link to it; or its one file.
         options, workers, metrics: of the server.
     """
 
@@ -55,7 +55,7 @@ class Served:
 
     def _state(self) -> tuple[int, ...] | None:
         try:
-            found = (self.folder / "run.json").stat()
+            found = mark(self.folder).stat()
         except OSError:
             return None
         return found.st_dev, found.st_ino, found.st_mtime_ns, found.st_size

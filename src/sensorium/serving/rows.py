@@ -73,12 +73,12 @@ async def _decode(row: ReadRow, name: str, reader: MediaReader, pool: DecoderPoo
         for file in row.cells.get(column) or ()
     ]
     found = []
-    for one in asked:
-        try:
-            decoded = await one
-        except MediaError as error:
-            row.problems.append((column, "broken", f"cannot be read as {reader.medium}: {error}"))
+    for decoded in await asyncio.gather(*asked, return_exceptions=True):  # a request that is given up gives up all
+        if isinstance(decoded, MediaError):
+            row.problems.append((column, "broken", f"cannot be read as {reader.medium}: {decoded}"))
             continue
+        if isinstance(decoded, BaseException):
+            raise decoded
         row.problems.extend((column, kind, reason) for kind, reason in decoded.notes)
         found.append(decoded.values)
     row.items[name] = found or None

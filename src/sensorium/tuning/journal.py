@@ -18,7 +18,7 @@ FILE, LOCK = "journal.db", "lock.db"
 DEFAULTS, TRIALS = "defaults", "trials"  # the folders of the first trial, and of the others
 PRUNERS = ("median", "hyperband", "none")
 RANDOM = 8  # trials before the search learns from them
-UNPRUNED = 2  # trials whose losses are there before one is cut short
+UNPRUNED = 1  # trials whose losses are there before one is cut short: the defaults are a good measure
 ATTEMPTS = 2  # of a trial in which the process ended
 WORDS = {
     "version": "another version of sensorium",

@@ -1,6 +1,6 @@
 """What a tuning comes to: a table of its trials, a configuration, a picture, some sentences."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,7 +19,7 @@ from sensorium.tuning.journal import DEFAULTS, Journal
 if TYPE_CHECKING:
     from optuna.trial import FrozenTrial
 
-__all__ = ["Tuning", "conclude", "states_of"]
+__all__ = ["Tuning", "conclude", "sign_of", "states_of"]
 
 STATES = {"COMPLETE": "finished", "PRUNED": "cut short", "FAIL": "failed"}
 LOSS = "validation loss"
@@ -71,9 +71,8 @@ def conclude(
         test: what both came to on other rows.
         folder: to write to.
     """
-    several = len(predictor.coders) > 1
-    task = next(iter(predictor.coders.values())).task
-    metric, sign = (LOSS, -1) if several else (MAIN[task], 1)
+    sign = sign_of(predictor.coders)
+    metric = LOSS if sign < 0 else MAIN[next(iter(predictor.coders.values())).task]
     first, finished = journal.first(), journal.finished()
     shares = importance(journal.study, finished)
     defaults = None if first is None else sign * first.value
@@ -95,6 +94,16 @@ def conclude(
         write_atomically(folder / "importance.svg", picture.encode())
     write_json(folder / "tuning.json", told)
     return tuning
+
+
+def sign_of(targets: Collection[str]) -> int:
+    """What a trial's value must be multiplied by to be the score: of several targets it is the loss, less of which is better.
+
+    Example:
+        >>> sign_of(["price"]), sign_of(["price", "label"])
+        (1, -1)
+    """
+    return -1 if len(targets) > 1 else 1
 
 
 def states_of(journal: Journal) -> dict[str, int]:
@@ -148,10 +157,9 @@ def _words(
             "It was chosen by these rows, so that its score flatters it: the best of many is partly the luckiest."
         )
     for name, found in test.items():
-        gap = found["difference"]
         of = f" of '{name}'" if len(test) > 1 else ""
         line = f"On {found['rows']} rows to test with, {found['metric']}{of} is {found['best']:.3f}"
-        if best.user_attrs["folder"] != DEFAULTS:
+        if best.user_attrs["folder"] != DEFAULTS and (gap := found.get("difference")):
             sure = "" if gap["low"] > 0 or gap["high"] < 0 else ", which may be chance"
             line += (
                 f" and that of the defaults {found['defaults']:.3f}: a difference of {gap['value']:+.3f} "

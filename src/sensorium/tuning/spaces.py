@@ -130,11 +130,15 @@ class Space:
         return found
 
     def _open(self, *keys: str) -> bool:
-        """Whether an option is to be chosen."""
+        """Whether an option that can be tuned is to be chosen; takes note of it."""
         path = ".".join(keys)
         if path not in self.seen:
             self.seen.append(path)
+        return self._asked(*keys)
+
+    def _asked(self, *keys: str) -> bool:
         if self.only:
+            path = ".".join(keys)
             return any(_within(path, wanted) for wanted in self.only)
         return not _is_written(self.written, keys)
 
@@ -144,8 +148,8 @@ class Space:
         for name, given in self.config.inputs.items():
             if given.encoder.type in ENCODERS[given.modality]:  # else it is somebody's own
                 fields = sorted({f for cls in ENCODERS[given.modality].values() for f in cls.model_fields})
-                open_ones = [key for key in fields if self._open("inputs", name, "encoder", key)]
-                groups.setdefault(repr((given.modality, given.encoder, open_ones)), []).append(name)
+                asked = [key for key in fields if self._asked("inputs", name, "encoder", key)]
+                groups.setdefault(repr((given.modality, given.encoder, asked)), []).append(name)
         found = []
         for names in groups.values():
             given = self.config.inputs[names[0]]
@@ -158,9 +162,9 @@ class Space:
         base = self.base["fusion"]
         if base["type"] not in FUSIONS:
             return None
-        family = (
-            FUSIONS if len(self.config.inputs) > 1 else {base["type"]: FUSIONS[base["type"]]}
-        )  # nothing to be fused
+        family = {base["type"]: FUSIONS[base["type"]]}
+        if len(self.config.inputs) > 1:  # else there is nothing to be fused
+            family |= FUSIONS
         part = self._part("fusion", ("fusion",), base, family)
         free = self._open("fusion", "width")
         for kind, options in part.fixed.items():

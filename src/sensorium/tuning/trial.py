@@ -13,7 +13,7 @@ from sensorium.data.table import Table
 from sensorium.errors import DataError, SensoriumError, TrainingError
 from sensorium.evaluation.metrics import MAIN
 from sensorium.fitting import fit
-from sensorium.predictor import Predictor
+from sensorium.predictor import Predictor, Say
 from sensorium.training.parts import Report
 from sensorium.tuning.journal import DEFAULTS, Journal
 from sensorium.tuning.library import load_optuna
@@ -46,7 +46,14 @@ class Fitting:
     modalities: Mapping[str, str]
     out: Path
 
-    def run(self, data: Mapping[str, Any], folder: str, report: Report, limit: float | None = None) -> Predictor:
+    def run(
+        self,
+        data: Mapping[str, Any],
+        folder: str,
+        report: Report = lambda _: None,
+        limit: float | None = None,
+        say: Say = lambda _: None,
+    ) -> Predictor:
         """Fit, or go on with what was begun, in a folder of the tuning; a finished one is loaded.
 
         Args:
@@ -54,6 +61,7 @@ class Fitting:
             folder: below `out`.
             report: called after each step and epoch.
             limit: s; None: what the configuration says.
+            say: called with lines of text.
         """
         own = data["training"].get("time_limit")
         # Else every trial would score each input by itself, too, which is of no use for the choice.
@@ -62,7 +70,7 @@ class Fitting:
             training["time_limit"] = limit if own is None else min(own, limit)
         return fit(
             self.table, valid=self.valid, out=self.out / folder, config={**data, "training": training},
-            ignore=self.ignore, modalities=self.modalities, resume=True, report=report,
+            ignore=self.ignore, modalities=self.modalities, resume=True, report=report, say=say,
         )  # fmt: skip
 
 
@@ -101,6 +109,7 @@ def run_trial(
     fitting: Fitting,
     deadline: float | None,
     report: Report,
+    say: Say,
 ) -> None:
     """Fit what a trial takes and tell the journal: a score, that it was cut short, or why it failed.
 
@@ -111,6 +120,7 @@ def run_trial(
         fitting: of configurations.
         deadline: of `time.monotonic`; a trial that is still running is paused, but the defaults are then finished sooner.
         report: of who watches.
+        say: called with what the defaults' fit has to say of the rows; the others would say the same again.
 
     Raises:
         Paused: the time is up.
@@ -142,7 +152,7 @@ def run_trial(
     watch = _watcher(trial, report, last, slow, not first)
     value, state, note = None, states.FAIL, ""
     try:
-        predictor = fitting.run(data, folder, watch, limit)
+        predictor = fitting.run(data, folder, watch, limit, say if first else lambda _: None)
         value = score_of(predictor)
         trial.set_user_attr("loss", loss_of(predictor))
         trial.set_user_attr("epochs", len(predictor.history))

@@ -4,7 +4,7 @@ import copy
 import os
 import shutil
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,12 +16,12 @@ from sensorium.data.table import read_table
 from sensorium.errors import ConfigError, SensoriumError
 from sensorium.export.archive import read_json, write_json
 from sensorium.planning import over, plan
-from sensorium.predictor import Predictor
+from sensorium.predictor import Predictor, Say
 from sensorium.training.parts import Report, part_of
 from sensorium.tuning.journal import DEFAULTS, TRIALS, Journal
 from sensorium.tuning.library import load_optuna
 from sensorium.tuning.on_test import compare_on
-from sensorium.tuning.outcome import Tuning, conclude
+from sensorium.tuning.outcome import Tuning, conclude, sign_of
 from sensorium.tuning.spaces import Space
 from sensorium.tuning.trial import Fitting, Paused, run_trial
 
@@ -30,7 +30,6 @@ if TYPE_CHECKING:
 
 __all__ = ["tune"]
 
-Say = Callable[[str], None]
 BEST, MARK = "best", "tuned.json"
 TUNED = ("inputs.", "fusion", "training.", "targets.")  # sections with choices in them
 
@@ -105,7 +104,10 @@ def tune(
             why = f"The last one: {reasons[-1]}." if reasons else "Give a longer --time-limit."
             raise SensoriumError(f"no trial of {len(reasons)} came to a score. {why}")
         predictor = _kept(best, fitting)
-        found = {} if tested is None else compare_on(tested, predictor, _defaults(journal, fitting, predictor))
+        found = {}
+        if tested is not None:
+            first = journal.first()
+            found = compare_on(tested, predictor, None if first is None else _fitted(first, fitting))
         return conclude(journal, best, predictor, found, folder)
 
 
@@ -125,6 +127,7 @@ def _run(
     journal: Journal, space: Space, fitting: Fitting, trials: int, deadline: float | None, say: Say, report: Report
 ) -> None:
     """Try until there are as many trials as wanted, or no time is left; only runs of the best and the defaults stay."""
+    sign = sign_of(space.config.targets)
     if done := len(journal.trials()):
         say(f"{done} of {trials} trials are there.")
     else:
@@ -135,19 +138,19 @@ def _run(
             return
         before, trial = journal.best(), journal.ask()
         try:
-            run_trial(journal, trial, space, fitting, deadline, part_of(report, f"trial {done + 1} of {trials}"))
+            run_trial(journal, trial, space, fitting, deadline, part_of(report, f"trial {done + 1} of {trials}"), say)
         except Paused:
             say("the time is up; the same command goes on with the trial that was stopped.")
             return
         told = journal.trials()[-1]
         best = journal.best()
-        say(f"{done + 1}/{trials} trial {told.number}: {_line(told, before, best)}")
+        say(f"{done + 1}/{trials} trial {told.number}: {_line(told, before, best, sign)}")
         for run in (fitting.out / TRIALS).glob("*"):
             if f"{TRIALS}/{run.name}" not in journal.folders():
                 shutil.rmtree(run)
 
 
-def _line(trial: "FrozenTrial", before: "FrozenTrial | None", best: "FrozenTrial | None") -> str:
+def _line(trial: "FrozenTrial", before: "FrozenTrial | None", best: "FrozenTrial | None", sign: int) -> str:
     """How a trial ended."""
     own = trial.user_attrs
     note = own.get("note", "")
@@ -155,7 +158,7 @@ def _line(trial: "FrozenTrial", before: "FrozenTrial | None", best: "FrozenTrial
         return f"failed, {note}"
     if trial.state.name == "PRUNED":
         return f"cut short after {own['epochs']} epochs{note and f', {note}'}" if "epochs" in own else note
-    told = f"{abs(trial.value):.3f}"
+    told = f"{sign * trial.value:.3f}"
     if "seconds" in own:
         told += f", {own['seconds']:.1f} s"
     told += f", {note}" if note else ""
@@ -185,10 +188,4 @@ def _kept(best: "FrozenTrial", fitting: Fitting) -> Predictor:
 def _fitted(trial: "FrozenTrial", fitting: Fitting, folder: str | None = None) -> Predictor:
     """A trial's run, from its folder or fitted again."""
     data = yaml.safe_load(trial.user_attrs["config"])
-    return fitting.run(data, folder or trial.user_attrs["folder"], lambda _: None)
-
-
-def _defaults(journal: Journal, fitting: Fitting, best: Predictor) -> Predictor:
-    """The defaults' run; the best one where they have none."""
-    first = journal.first()
-    return best if first is None else _fitted(first, fitting)
+    return fitting.run(data, folder or trial.user_attrs["folder"])

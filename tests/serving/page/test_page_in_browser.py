@@ -313,3 +313,16 @@ def test_what_a_table_holds_stays_text(chromium, serve, tmp_path):
         assert page.run(VISIBLE).count("<b>x</b><script>window.evil = 1</script>") >= 4
         assert page.run("document.querySelector('#explained').innerText").count("<b>x</b>") >= 2
         assert_quiet(page, server)
+
+
+def test_scripts_and_addresses_of_elsewhere_are_kept_out(chromium, served):
+    """What the silence above rests on: would something ask, the browser would not let it."""
+    page = show(chromium, served)
+    page.run("document.body.append(Object.assign(document.createElement('script'), {text: 'window.within = 1'}))")
+    page.run("document.body.insertAdjacentHTML('beforeend', '<img src=x onerror=\"window.within = 2\">')")
+    elsewhere = "http://127.0.0.2:9/"
+    assert page.run(f"fetch('{elsewhere}').then(() => 'sent', error => error.name)") == "TypeError"
+    assert page.run("typeof window.within") == "undefined"
+    blocked = [error for error in page.errors if "Content Security Policy" in error]
+    assert len(blocked) >= 3
+    assert any(elsewhere in error for error in blocked)
