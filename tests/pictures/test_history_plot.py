@@ -7,8 +7,8 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from sensorium.pictures.history_plot import history_plot
 from sensorium.pictures import history_plot as plot
+from sensorium.pictures.history_plot import history_plot
 
 
 def rows(**curves):
