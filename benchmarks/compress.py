@@ -103,7 +103,7 @@ def main() -> None:
     said = (
         f"# Smaller models from a run's answers\n\nDegraded spoken and written digits, {ROWS:,} rows to learn from, {EPOCHS} epochs; "
         f"{len(given.seeds)} seeds, mean (least-most) on 500 rows of other speakers. Times are of the network alone, one "
-        f"thread, in turns.\n\n{text}\n\nRepeat: `python benchmarks/compress.py --data FOLDER`\n"
+        f"thread, in turns, on a machine that did other work: compare them within a kind, not across.\n\n{text}\n\nRepeat: `python benchmarks/compress.py --data FOLDER`\n"
     )
     (RESULTS / "compress.md").write_text(said)
 
