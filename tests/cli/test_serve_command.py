@@ -76,7 +76,12 @@ def active(client: httpx.Client) -> str:
 
 def test_a_page_is_asked_for(sensorium, run, monkeypatch):
     asked = []
-    monkeypatch.setattr("sensorium.serving.server.serve", lambda *given: asked.append(given[-1]))
+
+    def serve(*given, begins):
+        asked.append(given[-1])
+        begins()
+
+    monkeypatch.setattr("sensorium.serving.server.serve", serve)
     code, _, err = sensorium("serve", run, "--ui", "--examples", 2)
     assert code == 0
     assert "a page at /" in err
@@ -88,6 +93,7 @@ def test_a_page_is_asked_for(sensorium, run, monkeypatch):
 
 def test_mistakes_are_told(sensorium, run, tmp_path, monkeypatch):
     code, _, err = sensorium("serve", tmp_path / "none")
+    assert "serving" not in err
     assert code == 2
     assert "there is no such folder" in err
     code, _, err = sensorium("serve", run, "--queue", 0)

@@ -69,5 +69,5 @@ def serve(
         examples=examples,
     )
     page = "a page at /, " if ui else ""
-    say(f"serving {run} at http://{host}:{port}, {page}documentation at /docs. Ctrl-C ends it.")
-    answer(run, host, port, workers, options)
+    line = f"serving {run} at http://{host}:{port}, {page}documentation at /docs. Ctrl-C ends it."
+    answer(run, host, port, workers, options, begins=lambda: say(line))

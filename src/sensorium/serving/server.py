@@ -4,6 +4,7 @@ import os
 import signal
 import sys
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +23,9 @@ __all__ = ["from_environment", "serve", "settings"]
 RUN, OPTIONS = "SENSORIUM_SERVE_RUN", "SENSORIUM_SERVE_OPTIONS"  # how the processes are told
 
 
-def serve(run: Path, host: str, port: int, workers: int, options: Options) -> None:
+def serve(
+    run: Path, host: str, port: int, workers: int, options: Options, begins: Callable[[], None] = lambda: None
+) -> None:
     """Answer requests until a signal (SIGTERM, SIGINT) ends it; what was taken by then is still answered.
 
     Args:
@@ -30,11 +33,13 @@ def serve(run: Path, host: str, port: int, workers: int, options: Options) -> No
         host, port: where to listen.
         workers: processes.
         options: of each of them.
+        begins: called once the run is known to be one that can answer.
 
     Raises:
         DataError: the folder holds no finished run.
     """
     load(run)._answering()  # a mistake is told here, before there are processes
+    begins()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))  # uvicorn, when it is done, raises again what ended it
     os.environ[RUN], os.environ[OPTIONS] = str(run.absolute()), options.dumps()
     with tempfile.TemporaryDirectory(prefix="sensorium-metrics-") as folder:
