@@ -47,9 +47,9 @@ class Workers:
         self.decoders.submit("image", base64.b64decode(EXAMPLES["image"]()), {"size": (2, 2)})
 
     def close(self) -> None:
-        """End them, when what they were given is done."""
-        self.network.shutdown()
-        self.explaining.shutdown()
+        """End them, when what they are at is done. What still waits in line is of requests that nobody waits for any more."""
+        for thread in (self.network, self.explaining):
+            thread.shutdown(cancel_futures=True)
         self.decoders.close()
 
 
