@@ -1,10 +1,13 @@
 """What a user can get wrong. Every message names what, where, what must hold, what came, and what to do."""
 
 import difflib
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
-__all__ = ["ConfigError", "DataError", "MediaError", "SensoriumError", "TrainingError", "did_you_mean", "within"]
+__all__ = [
+    "ConfigError", "DataError", "MediaError", "SensoriumError", "TrainingError", "did_you_mean", "imported_for", "within",
+]  # fmt: skip
 
 
 class SensoriumError(ValueError):
@@ -46,3 +49,18 @@ def within(path: str, function: Callable[..., Any], *args: Any) -> Any:
         return function(*args)
     except ConfigError as error:
         raise ConfigError(f"{path}: {error}") from error
+
+
+@contextmanager
+def imported_for(purpose: str, library: str, extra: str, more: str = "") -> Iterator[None]:
+    """Around the import of a library that an extra brings.
+
+    Raises:
+        ConfigError: it is not installed; the message begins with `purpose` and ends with `more`.
+    """
+    try:
+        yield
+    except ImportError as error:
+        raise ConfigError(
+            f"{purpose} needs {library}. Install it with: pip install 'sensorium[{extra}]'{more}"
+        ) from error

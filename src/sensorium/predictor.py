@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
-import torch
 
 from sensorium.build import build_loader
 from sensorium.config import Config
@@ -21,6 +20,7 @@ from sensorium.errors import ConfigError, DataError, did_you_mean
 from sensorium.evaluation.answers import outputs, scored
 from sensorium.evaluation.calibration import Calibration, trust
 from sensorium.evaluation.conformal import METHODS
+from sensorium.evaluation.parts import parts_of
 from sensorium.evaluation.sets import set_columns, sets, with_sets
 from sensorium.export.pack import SUFFIX, opened, save_packed
 from sensorium.export.run_folder import read_run, write_run
@@ -211,7 +211,7 @@ class Predictor:
 
         table = read_table(rows, media_root)
         names = readable(self.model, inputs)
-        found = embed(self.model, self._rows(table, say, inputs=names), max(self.config.training.batch_size, 32))
+        found = embed(self.model, self._rows(table, say, inputs=names), self._batch)
         self._tell_problems(say)
         if empty := int((~found.any(1)).sum()):
             say(f"{empty} of {len(found)} rows hold nothing of {', '.join(names)}: their vectors are zeros.")
@@ -338,8 +338,7 @@ class Predictor:
         table = read_table(rows, media_root)
         _, used = self._labelled(table, say)
         found = self._rows(table.take(np.flatnonzero(used)), say, self.coders)
-        size = max(self.config.training.batch_size, 32)
-        told = robustness(self.model, found, self.coders, self.calibration, size, seed, time_limit)
+        told = robustness(self.model, found, self.coders, self.calibration, self._batch, seed, time_limit)
         self._tell_problems(say)
         return told
 
@@ -378,10 +377,9 @@ class Predictor:
         self._answering()
         coder, output = asked(self.coders, target, label)
         table = numbered(read_table(rows, media_root), numbers)
-        size = max(self.config.training.batch_size, 32)
         calibration = self.calibration[coder.name]
         found = explain_rows(
-            self.model, self._rows(table, say), coder, calibration, size, output, method if parts else None
+            self.model, self._rows(table, say), coder, calibration, self._batch, output, method if parts else None
         )
         self._tell_problems(say)
         return found
@@ -423,7 +421,7 @@ class Predictor:
             self._rows(read_table(rows, media_root), say),
             coder,
             self.calibration[coder.name],
-            max(self.config.training.batch_size, 32),
+            self._batch,
             seed,
             self.out_of_fold if out_of_fold else None,
             say,
@@ -484,7 +482,7 @@ class Predictor:
             )
         from sensorium.pretraining.anomaly import strangeness
 
-        scores = strangeness(self.model, self._rows(table, say), max(self.config.training.batch_size, 32))
+        scores = strangeness(self.model, self._rows(table, say), self._batch)
         self._tell_problems(say)
         of_input = pd.DataFrame(scores, columns=[f"anomaly_{name}" for name in self.model.rebuilder.modalities])
         of_input.insert(0, "anomaly", of_input.mean(axis=1))
@@ -492,30 +490,7 @@ class Predictor:
 
     def parts(self) -> list[dict[str, Any]]:
         """The network's parts in order: part, kind, layer (its class), parameters, output (shape, B rows)."""
-        width = self.model.fusion.width
-
-        def row(part: str, kind: str, module: torch.nn.Module, output: str) -> dict[str, Any]:
-            count = sum(parameter.numel() for parameter in module.parameters()) + getattr(module, "fitted", 0)
-            return {"part": part, "kind": kind, "layer": type(module).__name__, "parameters": count, "output": output}
-
-        found = []
-        for name in self.model.modalities:
-            found.append(row(name, "encoder", self.model.encoder(name), f"(B, T, {width})"))
-        found.append(row("fusion", "fusion", self.model.fusion, f"(B, {width})"))
-        if self.model.wide is not None:
-            found.append(row("hand-made", "wide", self.model.wide, f"(B, {sum(self.model.wide.features.sizes)})"))
-        if self.model.single is not None:
-            found.append(row(self.model.single.modality, "single", self.model.single, "(B, outputs)"))
-        if self.model.aligner is not None:
-            found.append(row("alignment", "objective", self.model.aligner, f"(B, {self.model.aligner.size})"))
-        if self.model.rebuilder is not None:
-            count = len(self.model.rebuilder.modalities)
-            found.append(row("reconstruction", "objective", self.model.rebuilder, f"(B, {count})"))
-        for name, coder in self.coders.items():
-            size = coder.max_tokens if coder.task == "generation" else coder.outputs
-            outputs = "(B,)" if coder.task in {"binary", "regression"} else f"(B, {size})"
-            found.append(row(name, "head", self.model.head(name), outputs))
-        return found
+        return parts_of(self.model, self.coders)
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the run as a folder, or as one file where the name ends in .sensorium.
@@ -531,12 +506,17 @@ class Predictor:
         else:
             write_run(path, self)
 
+    @property
+    def _batch(self) -> int:
+        """Rows at once, where nothing is learned."""
+        return max(self.config.training.batch_size, 32)
+
     def _retrieval(self, table: Table, inputs: Sequence[str] | None, say: Say) -> dict[str, Any]:
         from sensorium.search.embedding import readable
         from sensorium.search.retrieval import retrieval
 
         rows = self._rows(table, say, inputs=readable(self.model, inputs))
-        found = retrieval(self.model, rows, max(self.config.training.batch_size, 32))
+        found = retrieval(self.model, rows, self._batch)
         self._tell_problems(say)
         return found
 
@@ -601,7 +581,7 @@ class Predictor:
         for name, coder in writers.items():
             if coder.prompt is not None and coder.prompt not in table.columns:
                 say(f"{table.name} lacks the column '{coder.prompt}': nothing is asked for '{name}'.")
-        found = outputs(self.model, rows, max(self.config.training.batch_size, 32), keep, sampling)
+        found = outputs(self.model, rows, self._batch, keep, sampling)
         self._tell_problems(say)
         return {name: self.calibration[name].apply(coder.task, found[name]) for name, coder in self.coders.items()}
 

@@ -6,8 +6,9 @@ import string
 import pytest
 
 from sensorium.errors import ConfigError
-from sensorium.explain.page import Markup, bar, table
+from sensorium.explain.page import bar, table
 from sensorium.explain.words import WORDS, words_of
+from sensorium.pictures.markup import Html
 
 
 def test_a_bar_goes_to_the_side_of_its_sign_and_says_its_number():
@@ -23,7 +24,7 @@ def test_a_bar_goes_to_the_side_of_its_sign_and_says_its_number():
 
 
 def test_cells_are_escaped_unless_they_are_markup():
-    found = table(["<i>"], [["<b>", 0.123456, 7, Markup("<svg/>"), 0.00001234, 12345.0]])
+    found = table(["<i>"], [["<b>", 0.123456, 7, Html("<svg/>"), 0.00001234, 12345.0]])
     assert "<th>&lt;i&gt;</th>" in found
     assert "<td>&lt;b&gt;</td>" in found
     assert ">0.123</td>" in found

@@ -13,6 +13,7 @@ from sensorium.cli.options import (
     Json,
     MediaRoot,
     Set,
+    SplitBy,
     TablePath,
     parse_as,
     print_json,
@@ -62,9 +63,7 @@ def compare(
     ] = 1,
     ignore: Ignore = None,
     modality: As = None,
-    split_by: Annotated[
-        str | None, typer.Option("--split-by", metavar="COLUMN", help="Rows of one value of it stay on one side.")
-    ] = None,
+    split_by: SplitBy = None,
     split_time: Annotated[
         str | None, typer.Option("--split-time", metavar="COLUMN", help="The latest rows by it are held out.")
     ] = None,

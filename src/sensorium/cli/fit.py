@@ -16,6 +16,8 @@ from sensorium.cli.options import (
     Probes,
     Resume,
     Set,
+    SplitBy,
+    SplitTime,
     TablePath,
     Target,
     TimeLimit,
@@ -42,12 +44,8 @@ def fit(
     time_limit: TimeLimit = None,
     ignore: Ignore = None,
     modality: As = None,
-    split_by: Annotated[
-        str | None, typer.Option("--split-by", metavar="COLUMN", help="Rows of one value of it stay on one side.")
-    ] = None,
-    split_time: Annotated[
-        str | None, typer.Option("--split-time", metavar="COLUMN", help="The latest rows by it validate.")
-    ] = None,
+    split_by: SplitBy = None,
+    split_time: SplitTime = None,
     folds: Annotated[
         str | None,
         typer.Option(

@@ -11,7 +11,7 @@ from sensorium.errors import ConfigError
 
 __all__ = [
     "As", "ConfigFile", "Epochs", "Ignore", "Inputs", "Json", "Log", "MediaRoot", "Probes", "PublicKey", "Resume",
-    "RunFolder", "Set", "TablePath", "Target", "TimeLimit", "Valid", "parse_as", "print_json", "say", "table_of", "written",
+    "RunFolder", "Set", "SplitBy", "SplitTime", "TablePath", "Target", "TimeLimit", "Valid", "parse_as", "print_json", "say", "table_of", "written",
 ]  # fmt: skip
 
 TablePath = Annotated[Path, typer.Argument(metavar="TABLE", help="A table: .csv, .tsv, .parquet or .jsonl.")]
@@ -28,6 +28,12 @@ ConfigFile = Annotated[Path | None, typer.Option("--config", help="A YAML file, 
 Set = Annotated[list[str] | None, typer.Option("--set", metavar="KEY.PATH=VALUE", help="One option over the config.")]
 MediaRoot = Annotated[Path | None, typer.Option("--media-root", help="Where paths in cells start; the table's folder.")]
 Valid = Annotated[Path | None, typer.Option("--valid", metavar="TABLE", help="Rows to validate with.")]
+SplitBy = Annotated[
+    str | None, typer.Option("--split-by", metavar="COLUMN", help="Rows of one value of it stay on one side.")
+]
+SplitTime = Annotated[
+    str | None, typer.Option("--split-time", metavar="COLUMN", help="The latest rows by it validate.")
+]
 Epochs = Annotated[int | None, typer.Option(help="Passes over the rows, at most.")]
 TimeLimit = Annotated[float | None, typer.Option("--time-limit", metavar="SECONDS", help="Done by then.")]
 Resume = Annotated[bool, typer.Option("--resume", help="Go on where this command stopped.")]

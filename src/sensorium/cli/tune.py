@@ -13,6 +13,8 @@ from sensorium.cli.options import (
     Json,
     MediaRoot,
     Set,
+    SplitBy,
+    SplitTime,
     TablePath,
     Target,
     Valid,
@@ -60,12 +62,8 @@ def tune(
     seed: Annotated[int | None, typer.Option(help="Of the search, and of each trial as of a fit.")] = None,
     ignore: Ignore = None,
     modality: As = None,
-    split_by: Annotated[
-        str | None, typer.Option("--split-by", metavar="COLUMN", help="Rows of one value of it stay on one side.")
-    ] = None,
-    split_time: Annotated[
-        str | None, typer.Option("--split-time", metavar="COLUMN", help="The latest rows by it validate.")
-    ] = None,
+    split_by: SplitBy = None,
+    split_time: SplitTime = None,
     media_root: MediaRoot = None,
     json: Json = False,
 ) -> None:

@@ -72,7 +72,7 @@ class Explanation:
         return f"row {self.row}, {self.target}: {self._answered()}{truth}"
 
     def html(self, language: str = "en") -> str:
-        """A piece of a page that shows it; needs `page.STYLE` and `drawing.style.STYLE` once in the page.
+        """A piece of a page that shows it; needs `page.STYLE` once in the page.
 
         Args:
             language: en or zh.

@@ -6,7 +6,7 @@ from types import ModuleType
 import numpy as np
 
 from sensorium.data.targets import TargetCoder
-from sensorium.errors import ConfigError
+from sensorium.errors import imported_for
 
 __all__ = ["cleanlab_for", "label_errors"]
 
@@ -17,12 +17,10 @@ def cleanlab_for(purpose: str) -> ModuleType:
     Raises:
         ConfigError: it is not installed; the message begins with `purpose`.
     """
-    try:
+    with imported_for(purpose, "cleanlab", "explain"):
         import cleanlab.filter
         import cleanlab.multilabel_classification
         import cleanlab.rank
-    except ImportError as error:
-        raise ConfigError(f"{purpose} needs cleanlab. Install it with: pip install 'sensorium[explain]'") from error
     return cleanlab
 
 

@@ -5,8 +5,9 @@ from html import escape
 from typing import Any
 
 from sensorium.explain.drawing.style import STYLE as PARTS
+from sensorium.pictures.markup import Html
 
-__all__ = ["STYLE", "Markup", "bar", "document", "styled", "table"]
+__all__ = ["STYLE", "bar", "document", "styled", "table"]
 
 STYLE = (
     """
@@ -24,11 +25,7 @@ font:15px/1.5 system-ui,"Noto Sans CJK SC","PingFang SC","Microsoft YaHei",sans-
 )  # once in a page, for everything of this room
 
 
-class Markup(str):
-    """HTML that is safe as it is."""
-
-
-def bar(value: float, most: float, low: float | None = None, high: float | None = None) -> Markup:
+def bar(value: float, most: float, low: float | None = None, high: float | None = None) -> Html:
     """A bar to the right for what is above 0, to the left for what is below; with an interval, one from the left end.
 
     Args:
@@ -41,7 +38,7 @@ def bar(value: float, most: float, low: float | None = None, high: float | None 
         start = -1
         end = f'<path d="M{50 * low / most:.1f} 0H{50 * high / most:.1f}" stroke="currentColor"/>'
     side = "plus" if value >= 0 else "minus"
-    return Markup(
+    return Html(
         f'<svg class="sx-bar" viewBox="{start} -5 {51 - start} 10" preserveAspectRatio="none" role="img" '
         f'aria-label="{value:+.3g}"><line x1="0" x2="0" y1="-5" y2="5"/><rect class="sx-{side}" x="{min(x, 0):.1f}" y="-3" '
         f'width="{abs(x):.1f}" height="6"/>{end}</svg>'
@@ -57,7 +54,7 @@ def table(head: Sequence[str], rows: Sequence[Sequence[Any]]) -> str:
 
 def styled(body: str) -> str:
     """The pieces with their styles before them, as a notebook takes them."""
-    return f"<style>{STYLE}{PARTS}</style>{body}"
+    return f"<style>{STYLE}</style>{body}"
 
 
 def document(title: str, body: str, language: str = "en") -> str:
@@ -71,7 +68,7 @@ def document(title: str, body: str, language: str = "en") -> str:
 
 
 def _cell(cell: Any) -> str:
-    if isinstance(cell, Markup):
+    if isinstance(cell, Html):
         return f"<td>{cell}</td>"
     if isinstance(cell, float):
         shown = f"{cell:.3f}" if 0.0005 <= abs(cell) < 1000 or cell == 0 else f"{cell:.2g}"

@@ -5,10 +5,9 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from sensorium.errors import ConfigError, DataError
+from sensorium.errors import ConfigError, DataError, imported_for
 from sensorium.export.card import card
-from sensorium.export.pack import LIMITS, SUFFIX, check_unpacked, is_packed, opened, pack, unpack
-from sensorium.export.run_folder import read_run
+from sensorium.export.pack import LIMITS, SUFFIX, check_unpacked, is_packed, pack, unpack
 from sensorium.pretrained.library import first_line
 
 __all__ = ["pull", "push"]
@@ -39,12 +38,13 @@ def push(
         ConfigError: huggingface_hub is not installed, or the hub refuses.
         DataError: no finished run, or one that was changed since it was saved.
     """
+    from sensorium.predictor import load  # here: it stands above this room
+
     hub, refusals = _library()
     run = Path(run)
     with tempfile.TemporaryDirectory() as place:
         packed, folder = Path(place) / f"run{SUFFIX}", Path(place) / "run"
-        with opened(run) as found:
-            predictor = _predictor(found)
+        predictor = load(run)
         if is_packed(run):
             packed = run
         else:
@@ -87,6 +87,8 @@ def pull(
         ConfigError: huggingface_hub is not installed, the target is there, or the hub has no such run.
         DataError: what the hub has is no run, was changed, or is not signed as asked.
     """
+    from sensorium.predictor import load  # here: it stands above this room
+
     hub, refusals = _library()
     target = Path(target)
     if target.exists():
@@ -99,7 +101,7 @@ def pull(
             raise ConfigError(f"the hub did not give '{repository}' ({first_line(error)}).") from error
         try:
             check_unpacked(folder, key)
-            _predictor(folder)
+            load(folder)
         except DataError as error:
             raise DataError(str(error).replace(str(folder), repository)) from error
         if target.suffix == SUFFIX:
@@ -109,17 +111,9 @@ def pull(
             unpack(packed, target)
 
 
-def _predictor(folder: Path) -> Any:
-    from sensorium.predictor import Predictor
-
-    return Predictor(*read_run(folder))
-
-
 def _library() -> tuple[Any, tuple[type[BaseException], ...]]:
     """The library, and the errors that it raises for what the hub says."""
-    try:
+    with imported_for("the hub", "huggingface_hub", "hub"):
         import huggingface_hub
         from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
-    except ImportError as error:
-        raise ConfigError("the hub needs huggingface_hub. Install it with: pip install 'sensorium[hub]'") from error
     return huggingface_hub, (HfHubHTTPError, HFValidationError, LocalEntryNotFoundError, OSError)

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from sensorium.data.table import write_atomically
-from sensorium.errors import ConfigError, DataError
+from sensorium.errors import ConfigError, DataError, imported_for
 
 __all__ = ["check_signature", "make_keys", "signature_of"]
 
@@ -124,9 +124,7 @@ def _public_pem(key: Any) -> bytes:
 
 
 def _library() -> tuple[Any, Any]:
-    try:
+    with imported_for("signing", "cryptography", "sign"):
         from cryptography.hazmat.primitives import serialization
         from cryptography.hazmat.primitives.asymmetric import ed25519
-    except ImportError as error:
-        raise ConfigError("signing needs cryptography. Install it with: pip install 'sensorium[sign]'") from error
     return serialization, ed25519

@@ -8,7 +8,7 @@ from typing import Any
 
 from safetensors import SafetensorError
 
-from sensorium.errors import ConfigError
+from sensorium.errors import ConfigError, imported_for
 
 __all__ = ["UNREADABLE", "first_line", "open_weights", "plain_config", "quiet", "read_tokenizer", "transformers_for"]
 
@@ -22,10 +22,8 @@ def transformers_for(purpose: str, extra: str = "pretrained") -> Any:
     Raises:
         ConfigError: it is not installed; the message begins with `purpose`.
     """
-    try:
+    with imported_for(purpose, "transformers", extra):
         import transformers
-    except ImportError as error:
-        raise ConfigError(f"{purpose} needs transformers. Install it with: pip install 'sensorium[{extra}]'") from error
     return transformers
 
 

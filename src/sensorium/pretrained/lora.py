@@ -7,7 +7,7 @@ from typing import Any
 
 from torch import nn
 
-from sensorium.errors import ConfigError
+from sensorium.errors import ConfigError, imported_for
 
 __all__ = ["add_lora", "inject_lora", "merge_lora", "peft_for"]
 
@@ -18,12 +18,8 @@ def peft_for(purpose: str, more: str = "") -> Any:
     Raises:
         ConfigError: it is not installed; the message begins with `purpose` and ends with `more`.
     """
-    try:
+    with imported_for(purpose, "PEFT", "pretrained", more):
         import peft
-    except ImportError as error:
-        raise ConfigError(
-            f"{purpose} needs PEFT. Install it with: pip install 'sensorium[pretrained]'{more}"
-        ) from error
     return peft
 
 

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sensorium.data.table import Table, write_atomically
+from sensorium.pictures.markup import Html, join, note, tag
 from sensorium.report.facts import Facts, gather
-from sensorium.report.markup import Html, join, note, tag
 from sensorium.report.plot import plotly_script
 from sensorium.report.sections import SECTIONS
 from sensorium.report.style import SCRIPT, STYLE
@@ -60,7 +60,6 @@ def page(facts: Facts, words: Words, plotly: str) -> str:
     Its policy lets nothing be fetched from elsewhere, and no script run but plotly and our own: text from a table that
     looks like a script would not be one even if it were not escaped.
     """
-    from sensorium.explain.drawing.style import STYLE as DRAWN
     from sensorium.explain.page import STYLE as EXPLAINED
 
     title = words("page.title", name=facts.title) if facts.title else words("page.untitled")
@@ -78,7 +77,7 @@ def page(facts: Facts, words: Words, plotly: str) -> str:
         Html(f'<meta http-equiv="Content-Security-Policy" content="{escape(scripts)}">'),
         Html('<link rel="icon" href="data:,">'),
         tag("title", title),
-        Html(f"<style>{STYLE}{EXPLAINED}{DRAWN}</style>"),
+        Html(f"<style>{STYLE}{EXPLAINED}</style>"),
     ])  # fmt: skip
     version = facts.predictor.run.get("versions", {}).get("sensorium", "")
     body = join([

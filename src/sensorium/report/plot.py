@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from sensorium.errors import ConfigError
-from sensorium.report.markup import Html, tag
+from sensorium.errors import imported_for
+from sensorium.pictures.markup import Html, tag
 
 __all__ = ["DASHES", "SYMBOLS", "named_axis", "plot", "plotly_script", "shorter"]
 
@@ -26,10 +26,8 @@ def plotly_script() -> str:
     Raises:
         ConfigError: plotly is not installed.
     """
-    try:
+    with imported_for("a report", "plotly", "report"):
         from plotly.offline import get_plotlyjs
-    except ImportError as error:
-        raise ConfigError("a report needs plotly. Install it with: pip install 'sensorium[report]'") from error
     return get_plotlyjs()
 
 

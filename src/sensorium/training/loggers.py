@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from sensorium.data.table import write_atomically
-from sensorium.errors import ConfigError, did_you_mean
+from sensorium.errors import ConfigError, did_you_mean, imported_for
 from sensorium.training.parts import Report
 
 __all__ = ["LOGGERS", "CsvLogger", "Logger", "TensorBoardLogger", "check_loggers", "logged"]
@@ -161,10 +161,6 @@ def _tensorboard() -> Callable[..., Any]:
     Raises:
         ConfigError: TensorBoard is not installed.
     """
-    try:
+    with imported_for("log tensorboard", "tensorboard", "tensorboard"):
         from torch.utils.tensorboard import SummaryWriter
-    except ImportError as error:
-        raise ConfigError(
-            "log tensorboard needs tensorboard. Install it with: pip install 'sensorium[tensorboard]'"
-        ) from error
     return SummaryWriter

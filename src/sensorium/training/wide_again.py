@@ -12,7 +12,7 @@ from sensorium.data.batches import Rows
 from sensorium.data.targets import TargetCoder
 from sensorium.model import MultimodalModel
 from sensorium.training.shares import fit_shares
-from sensorium.training.widen import Beside, Stance, Widened, final_layer, learnable
+from sensorium.training.widen import Beside, Stance, Widened, final_layer, kept_out, learnable
 
 __all__ = ["grown", "widen_again"]
 
@@ -69,8 +69,7 @@ def widen_again(
             own = {key: part[places] for key, part in features.items()}
             target = rows.targets[name][0][places]
             stack = fit_stack(task, own, target, outputs)
-            new, new_level = added(features, stack.weight), np.tile(stack.bias, (len(rows), 1))
-            new[places], new_level[places] = stack.kept_out, stack.kept_bias
+            new, new_level = kept_out(stack, features, places)
             voices = [
                 share * network[name] if name in network else 0 * level,
                 said.sum(1) + level,

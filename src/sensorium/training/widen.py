@@ -20,7 +20,7 @@ from sensorium.encoders.rows import present_rows
 from sensorium.model import MultimodalModel
 from sensorium.training.shares import fit_shares
 
-__all__ = ["DEEP", "Beside", "Jury", "Stance", "Widened", "final_layer", "fit_wide", "join", "learnable"]
+__all__ = ["DEEP", "Beside", "Jury", "Stance", "Widened", "final_layer", "fit_wide", "join", "kept_out", "learnable"]
 
 FEWEST = 30  # rows; with fewer there is nothing to stack
 MOST_OUTPUTS = 300  # classes or labels; of more, the models take minutes
@@ -173,9 +173,7 @@ def fit_wide(rows: Rows, valid: Rows, coders: Mapping[str, TargetCoder], seconds
         own = {key: part[places] for key, part in features.items()}
         stack = fit_stack(coder.task, own, rows.targets[name][0][places], coder.outputs)
         wide.set_layer(name, stack.weight, stack.bias)
-        parts, bias = added(features, stack.weight), np.tile(stack.bias, (len(rows), 1))
-        parts[places], bias[places] = stack.kept_out, stack.kept_bias
-        train_said[name] = parts, bias
+        train_said[name] = kept_out(stack, features, places)
         told.append(1 - stack.loss / stack.loss_of_frequencies)
         valid_said[name] = added(others, stack.weight), np.tile(stack.bias, (len(valid), 1))
         final[name] = final_layer(stack, coder, (rows, features), (valid, others), places)
@@ -189,6 +187,15 @@ def fit_wide(rows: Rows, valid: Rows, coders: Mapping[str, TargetCoder], seconds
         LINEAR if len(rows) < FEW_ROWS and np.mean(told) > MUCH else DEEP,
         final,
     )
+
+
+def kept_out(stack: Stack, features: Mapping[str, Any], places: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """What a stack's layer adds to each row (N, M, K), and besides (N, K): to those at `places`, which it learned from, as
+    models that did not see them."""
+    parts = added(features, stack.weight)
+    bias = np.tile(stack.bias, (len(parts), 1))
+    parts[places], bias[places] = stack.kept_out, stack.kept_bias
+    return parts, bias
 
 
 def final_layer(

@@ -3,7 +3,7 @@
 import logging
 from types import ModuleType
 
-from sensorium.errors import ConfigError
+from sensorium.errors import imported_for
 
 __all__ = ["load_optuna"]
 
@@ -14,9 +14,7 @@ def load_optuna() -> ModuleType:
     Raises:
         ConfigError: it is not installed.
     """
-    try:
+    with imported_for("tuning", "optuna", "tune"):
         import optuna
-    except ImportError as error:
-        raise ConfigError("tuning needs optuna. Install it with: pip install 'sensorium[tune]'") from error
     logging.getLogger("optuna").setLevel(logging.ERROR)
     return optuna

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from sensorium.errors import ConfigError
+from sensorium.errors import imported_for
 
 __all__ = ["captum_attr"]
 
@@ -13,8 +13,6 @@ def captum_attr() -> Any:
     Raises:
         ConfigError: it is not installed.
     """
-    try:
+    with imported_for("explaining", "captum", "explain"):
         import captum.attr
-    except ImportError as error:
-        raise ConfigError("explaining needs captum. Install it with: pip install 'sensorium[explain]'") from error
     return captum.attr

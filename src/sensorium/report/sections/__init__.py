@@ -2,8 +2,8 @@
 
 from collections.abc import Callable
 
+from sensorium.pictures.markup import Html
 from sensorium.report.facts import Facts
-from sensorium.report.markup import Html
 from sensorium.report.sections.calibration import calibration
 from sensorium.report.sections.curves import curves
 from sensorium.report.sections.errors import errors

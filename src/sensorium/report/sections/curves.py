@@ -2,8 +2,8 @@
 
 import pandas as pd
 
+from sensorium.pictures.markup import Html, join, note, tag
 from sensorium.report.facts import Facts
-from sensorium.report.markup import Html, join, note, tag
 from sensorium.report.plot import DASHES, SYMBOLS, plot
 from sensorium.report.sections.parts import facts_list
 from sensorium.report.words import Words

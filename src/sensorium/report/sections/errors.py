@@ -4,8 +4,8 @@ from typing import Any
 
 import numpy as np
 
+from sensorium.pictures.markup import Html, join, note, number, table, tag
 from sensorium.report.facts import Facts, Said
-from sensorium.report.markup import Html, join, note, number, table, tag
 from sensorium.report.plot import DASHES, named_axis, plot, shorter
 from sensorium.report.sections.parts import by_target, no_rows, without_target
 from sensorium.report.words import Words

@@ -1,7 +1,7 @@
 """The task and the data."""
 
+from sensorium.pictures.markup import Html, join, note, number, table, tag
 from sensorium.report.facts import Facts
-from sensorium.report.markup import Html, join, note, number, table, tag
 from sensorium.report.plot import named_axis, plot
 from sensorium.report.sections.parts import facts_list, no_rows
 from sensorium.report.words import Words

@@ -4,8 +4,8 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
+from sensorium.pictures.markup import Html, fold, join, note, number, plain, table, tag
 from sensorium.report.facts import Facts
-from sensorium.report.markup import Html, fold, join, note, number, plain, table, tag
 from sensorium.report.plot import named_axis, plot
 from sensorium.report.sections.parts import by_target, no_rows, without_target
 from sensorium.report.words import Words

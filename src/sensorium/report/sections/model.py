@@ -1,9 +1,9 @@
 """The network: its parts, their shapes and their parameters."""
 
 from sensorium.pictures.diagram_svg import diagram_svg
+from sensorium.pictures.markup import Html, join, table, tag
 from sensorium.pictures.short_number import short_number
 from sensorium.report.facts import Facts
-from sensorium.report.markup import Html, join, table, tag
 from sensorium.report.parts import parts_with_costs
 from sensorium.report.words import Words
 

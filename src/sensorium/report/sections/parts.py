@@ -3,8 +3,8 @@
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from sensorium.pictures.markup import Html, join, note, tag
 from sensorium.report.facts import Facts
-from sensorium.report.markup import Html, join, note, tag
 from sensorium.report.words import Words
 
 __all__ = ["by_target", "facts_list", "no_rows", "without_target"]

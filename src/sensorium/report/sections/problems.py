@@ -2,8 +2,8 @@
 
 import pandas as pd
 
+from sensorium.pictures.markup import Html, bullets, join, note, table, tag
 from sensorium.report.facts import Facts
-from sensorium.report.markup import Html, bullets, join, note, table, tag
 from sensorium.report.words import Words
 
 __all__ = ["problems"]

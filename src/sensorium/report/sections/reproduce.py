@@ -4,8 +4,8 @@ import shlex
 from pathlib import Path
 
 from sensorium.config import dump_config
+from sensorium.pictures.markup import Html, fold, join, note, table, tag
 from sensorium.report.facts import Facts
-from sensorium.report.markup import Html, fold, join, note, table, tag
 from sensorium.report.sections.parts import facts_list
 from sensorium.report.words import Words
 

@@ -3,8 +3,8 @@
 from collections.abc import Mapping
 from typing import Any
 
+from sensorium.pictures.markup import Html, fold, join, note, number, table, tag
 from sensorium.report.facts import Facts
-from sensorium.report.markup import Html, fold, join, note, number, table, tag
 from sensorium.report.plot import DASHES, SYMBOLS, named_axis, plot
 from sensorium.report.sections.parts import by_target, no_rows, without_target
 from sensorium.report.words import Words

@@ -3,9 +3,9 @@
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from sensorium.pictures.markup import Html, join, note, plain, tag
 from sensorium.report.chosen import KINDS
 from sensorium.report.facts import Facts
-from sensorium.report.markup import Html, join, note, plain, tag
 from sensorium.report.sections.parts import no_rows, without_target
 from sensorium.report.words import Words
 

@@ -3,8 +3,8 @@
 from collections.abc import Mapping
 from typing import Any
 
+from sensorium.pictures.markup import Html, fold, join, note, number, table, tag
 from sensorium.report.facts import Facts
-from sensorium.report.markup import Html, fold, join, note, number, table, tag
 from sensorium.report.plot import SYMBOLS, named_axis, plot
 from sensorium.report.sections.parts import by_target, no_rows
 from sensorium.report.words import Words

@@ -2,7 +2,7 @@
 
 import json
 
-from sensorium.report.markup import Html, tag
+from sensorium.pictures.markup import Html, tag
 from sensorium.serving.page.words import TAGS, words_of
 
 __all__ = ["document"]

@@ -2,7 +2,7 @@
 
 import pytest
 
-from sensorium.report.markup import Html, bullets, esc, fold, join, note, number, plain, table, tag
+from sensorium.pictures.markup import Html, bullets, esc, fold, join, note, number, plain, table, tag
 
 EVIL = "<b>&\"'</b>"
 SAFE = "&lt;b&gt;&amp;&quot;&#x27;&lt;/b&gt;"
