@@ -178,7 +178,7 @@ def test_of_a_pretrained_run_there_are_no_answers(table):
 
 def test_of_texts_there_is_a_score_and_no_explanation(tmp_path):
     """Those need Transformers."""
-    pytest.importorskip("transformers")
+    pytest.importorskip("transformers", reason="pretrained encoders need 'sensorium[pretrained]'")
     from tiny_language import write_language
 
     rows = pd.DataFrame({"size": [str(n % 2) for n in range(24)], "said": ["a red one", "a blue one"] * 12})
