@@ -7,12 +7,13 @@ import pandas as pd
 import pytest
 
 import sensorium as sm
-from sensorium.compression.distill import distill, logits_of
+from sensorium.compression.distill import distill
 from sensorium.compression.front import front_plot, measured, on_front
 from sensorium.compression.smaller import smaller
 from sensorium.data.batches import Rows
 from sensorium.data.table import read_table
 from sensorium.errors import ConfigError, DataError
+from sensorium.evaluation.answers import logits_of
 
 CONFIG = {
     "inputs": {"pose": {"modality": "vector"}, "columns": {"columns": ["shop", "age"]}},

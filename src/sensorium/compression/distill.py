@@ -8,8 +8,6 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-import torch
-from torch import Tensor
 
 from sensorium.build import build_loader, build_model
 from sensorium.compression.prune import prune
@@ -18,7 +16,7 @@ from sensorium.data.batches import Rows
 from sensorium.data.problems import Problems
 from sensorium.data.table import Table
 from sensorium.errors import ConfigError, DataError
-from sensorium.model import MultimodalModel
+from sensorium.evaluation.answers import logits_of
 from sensorium.predictor import Predictor
 from sensorium.training.augment import kinds
 from sensorium.training.labels import coded_sides, has_target
@@ -27,7 +25,7 @@ from sensorium.training.measure import measure
 from sensorium.training.record import begin, run_record
 from sensorium.training.taught import Taught
 
-__all__ = ["distill", "logits_of"]
+__all__ = ["distill"]
 
 
 def distill(
@@ -118,16 +116,6 @@ def check_teacher(teacher: Predictor) -> None:
     for name, coder in teacher.coders.items():
         if not coder.outputs:
             raise ConfigError(f"target '{name}' is of texts, whose language model can't be made smaller here.")
-
-
-@torch.no_grad()
-def logits_of(model: MultimodalModel, rows: Rows, size: int) -> dict[str, Tensor]:
-    """What a model says of all rows, in order, as logits by target."""
-    found: dict[str, list[Tensor]] = {name: [] for name in model.targets}
-    for batch in rows.batches(size):
-        for name, logits in model(batch.inputs).items():
-            found[name].append(logits.float())
-    return {name: torch.cat(parts) for name, parts in found.items()}
 
 
 def joined(table: Table, more: list[Table], targets: list[str]) -> Table:

@@ -14,7 +14,7 @@ from sensorium.evaluation.text_metrics import statistics
 from sensorium.heads.decoding import Sampling
 from sensorium.model import MultimodalModel
 
-__all__ = ["outputs", "said", "scored"]
+__all__ = ["logits_of", "outputs", "said", "scored"]
 
 
 @torch.no_grad()
@@ -33,6 +33,17 @@ def outputs(
         for name, logits in model(inputs).items():
             found[name].append(said(model.head(name), logits, batch.targets.get(name), sampling))
     return {name: np.concatenate(parts) for name, parts in found.items()}
+
+
+@torch.no_grad()
+def logits_of(model: MultimodalModel, rows: Rows, size: int) -> dict[str, Tensor]:
+    """What a model says of all rows, in order, as logits by target."""
+    model.eval()
+    found: dict[str, list[Tensor]] = {name: [] for name in model.targets}
+    for batch in rows.batches(size):
+        for name, logits in model(batch.inputs).items():
+            found[name].append(logits.float())
+    return {name: torch.cat(parts) for name, parts in found.items()}
 
 
 def said(

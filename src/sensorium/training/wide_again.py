@@ -10,6 +10,7 @@ from sensorium.baselines.stacking import added, blocks, fit_stack
 from sensorium.baselines.wide import Wide
 from sensorium.data.batches import Rows
 from sensorium.data.targets import TargetCoder
+from sensorium.evaluation.answers import logits_of
 from sensorium.model import MultimodalModel
 from sensorium.training.shares import fit_shares
 from sensorium.training.widen import Beside, Stance, Widened, final_layer, kept_out, learnable
@@ -58,7 +59,9 @@ def widen_again(
         if group in theirs:
             part.load_state_dict(theirs[group].state_dict())
     features, others = (wide.features.matrix(part, np.arange(len(part))) for part in (rows, valid))
-    network = _answers(model, rows, [name for name in chosen if name in known])
+    asked = [name for name in chosen if name in known]
+    network = logits_of(model, rows, BATCH) if asked else {}
+    network = {name: network[name].reshape(len(rows), -1).numpy() for name in asked}
     train_said, valid_said, final = {}, {}, {}
     for name in names:
         outputs = coders[name].outputs
@@ -126,16 +129,3 @@ def _scale(model: MultimodalModel, target: str, share: float) -> None:
     for network in (model, *([] if model.single is None else [model.single.network])):
         for parameter in network.head(target).linear.parameters():
             parameter.mul_(share)
-
-
-def _answers(model: MultimodalModel, rows: Rows, names: Sequence[str]) -> dict[str, np.ndarray]:
-    """The logits (N, K) of the network that is there, of these targets."""
-    if not names:
-        return {}
-    model.eval()
-    said: dict[str, list[np.ndarray]] = {name: [] for name in names}
-    for batch in rows.batches(BATCH):
-        logits = model(batch.inputs)
-        for name, parts in said.items():
-            parts.append(logits[name].float().numpy())
-    return {name: np.concatenate(parts).reshape(len(rows), -1) for name, parts in said.items()}
