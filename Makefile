@@ -1,11 +1,12 @@
 # make test   sets up .venv and runs the tests
+# make docs   sets up .venv and builds the documentation into site/
 # make demo   sets up .venv, makes a table with every modality, and learns from it
 PYTHON ?= python3
 TORCH ?= torch==2.13.0
 BIN = .venv/bin
 JOBS ?= 2
 
-.PHONY: venv test lint demo clean
+.PHONY: venv test lint docs demo clean
 venv: .venv/ready
 
 # torch comes first and pinned: a newer one would bring gigabytes of GPU libraries that a processor has no use for.
@@ -23,8 +24,11 @@ lint: venv
 test: lint
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n $(JOBS)
 
+docs: venv
+	$(BIN)/mkdocs build --strict
+
 demo: venv
 	PATH="$(CURDIR)/$(BIN):$$PATH" bash examples/demo/run.sh demo
 
 clean:
-	rm -rf .venv demo
+	rm -rf .venv demo site

@@ -1,6 +1,7 @@
 """A small table with real media files, and a run learned from it."""
 
 import os
+import signal
 from pathlib import Path
 
 import av
@@ -77,7 +78,8 @@ def write_table(folder: Path, rows: int = 40) -> Path:
 
 @pytest.fixture(scope="session", autouse=True)
 def _own_cache(tmp_path_factory):
-    """The tests' cache is theirs, also in the processes that they start."""
+    """The tests' cache is theirs, also in the processes that they start; Ctrl-C is heard where they were started deaf to it."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     os.environ["SENSORIUM_CACHE"] = str(tmp_path_factory.mktemp("cache"))
 
 

@@ -43,7 +43,9 @@ sensorium.Predictor.parts()
 sensorium.Predictor.predict(rows, media_root=None, say=..., sample=None)
 sensorium.Predictor.predict_proba(rows, media_root=None, say=...)
 sensorium.Predictor.predict_sets(rows, coverage=0.9, media_root=None, method='lac', say=...)
-sensorium.Predictor.report(rows=None, media_root=None, title='', language='en', time_limit=120, seed=0, say=...)
+sensorium.Predictor.privacy(rows, train, shadows=0, seed=0, media_root=None, say=...)
+sensorium.Predictor.report(rows=None, media_root=None, title='', language='en', time_limit=120, seed=0, say=...,
+    single_rows=True)
 sensorium.Predictor.robustness(rows, media_root=None, seed=0, time_limit=None, say=...)
 sensorium.Predictor.save(path)
 sensorium.Predictor.zero_shot(rows, classes, inputs=None, text=None, temperature=None, media_root=None, say=...)
@@ -57,16 +59,17 @@ sensorium.compress(run, table, *, out, shares=(0.5, 0.25), valid=None, unlabelle
     temperature=4.0, soft=0.7, pruned=True, epochs=None, seed=None, say=...)
 sensorium.encoders
 sensorium.fit(table, target=None, *, valid=None, out=None, config=None, settings=(), ignore=(), modalities=None,
-    media_root=None, resume=False, split=None, folds=None, domain=None, unlabelled=None, start=None, log=(),
-    say=..., report=..., **training)
+    media_root=None, resume=False, split=None, folds=None, domain=None, unlabelled=None, privacy=None,
+    preset='balanced', start=None, devices=1, strategy='ddp', log=(), say=..., report=..., **training)
 sensorium.fusion
 sensorium.heads
+sensorium.import_set(layout, folder, out=None, *, target=None, seed=0, say=...)
 sensorium.load(run, key=None)
 sensorium.pretrain(table, *, valid=None, out=None, config=None, settings=(), ignore=(), modalities=None,
     media_root=None, resume=False, split=None, log=(), say=..., report=..., **training)
 sensorium.tune(table, target=None, *, valid=None, test=None, out='tuning', trials=30, time_limit=None, pruner='median',
     only=(), config=None, settings=(), ignore=(), modalities=None, media_root=None, split=None, say=..., report=...,
-    **training)
+    several=None, **training)
 sensorium.encoders.ENCODERS
 sensorium.encoders.AudioLogMelTransformer(width=256, sample_rate=16000, n_mels=64, patch_frames=4, layers=4,
     num_heads=4, dropout=0.1)

@@ -5,7 +5,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from sensorium.completion import VALUES
-from sensorium.config import Config, Imbalance, Target, TextTarget
+from sensorium.config import Config, Imbalance, Target, TextTarget, member_config
 from sensorium.data.schema import Schema
 from sensorium.data.targets import TargetCoder
 from sensorium.errors import ConfigError, DataError, did_you_mean, within
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from sensorium.pretrained.source import Source
 
 __all__ = [
-    "build_aligner", "build_head", "build_loader", "build_model", "build_readers", "build_rebuilder",
+    "build_aligner", "build_head", "build_loader", "build_members", "build_model", "build_readers", "build_rebuilder",
     "build_text_coder", "restore_readers",
 ]  # fmt: skip
 
@@ -54,7 +54,8 @@ def build_readers(config: Config, schema: Schema) -> dict[str, "Reader"]:
         column = given.column or name
         bag = schema.columns[column].bag
         if modality == "image":
-            readers[name] = ImageReader(column, bag, limits, size=_pair(given.size))
+            faces = {"faces": "blur"} if config.training.blur_faces else {}
+            readers[name] = ImageReader(column, bag, limits, size=_pair(given.size), **faces)
         elif modality == "audio":
             readers[name] = AudioReader(column, bag, limits, sample_rate=given.sample_rate, seconds=given.seconds)
         elif modality == "video":
@@ -72,10 +73,14 @@ def build_readers(config: Config, schema: Schema) -> dict[str, "Reader"]:
                     raise ConfigError(
                         f"inputs.{name}.max_tokens: must be at most {most}, which its model reads; got {given.max_tokens}."
                     )
-                readers[name] = TextReader(column, None, given.max_tokens, min(most, LONGEST), tokenizer)
+                readers[name] = TextReader(
+                    column, None, given.max_tokens, min(most, LONGEST), tokenizer, config.training.redact
+                )
                 continue
             longest = {"longest": 4096} if given.encoder.type == "bag" else {}  # a bag's cost hardly grows with length
-            readers[name] = TextReader(column, given.vocabulary, given.max_tokens, **longest)
+            readers[name] = TextReader(
+                column, given.vocabulary, given.max_tokens, **longest, redact=config.training.redact
+            )
         elif modality == "vector":
             readers[name] = VectorReader(column)
         else:
@@ -137,6 +142,7 @@ def build_model(
     readers: Mapping[str, "Reader"],
     coders: Mapping[str, TargetCoder],
     sources: Mapping[str, "Source"] | None = None,
+    beside: "MultimodalModel | None" = None,
 ) -> "MultimodalModel":
     """The network for fitted readers and targets.
 
@@ -144,13 +150,16 @@ def build_model(
         config: complete.
         readers, coders: fitted.
         sources: of a run's pretrained encoders, by input, whose weights are loaded later; of others they are loaded here.
+        beside: a network of the same inputs, whose frozen pretrained bodies are this one's, too: they are in memory once.
 
     Raises:
         ConfigError: sizes that don't go together, with the path of the option.
     """
     from sensorium import encoders, fusion
+    from sensorium.encoders.bag import of_item
     from sensorium.model import MultimodalModel
     from sensorium.pretrained.load import body_of
+    from sensorium.privacy.norms import without_batch_norm
 
     width = getattr(config.fusion, "width", 128)
     token_width = getattr(config.fusion, "token_width", None) or width
@@ -163,7 +172,10 @@ def build_model(
             )
         path, cls = f"inputs.{name}.encoder", family[given.encoder.type]
         if given.encoder.type == "pretrained":
-            body = within(path, body_of, given.encoder, given.modality, (sources or {}).get(name))
+            if beside is not None and name in beside.frozen:
+                body = of_item(beside.encoder(name)).body
+            else:
+                body = within(path, body_of, given.encoder, given.modality, (sources or {}).get(name))
             if given.modality == "audio" and given.sample_rate != body.source.sample_rate:
                 raise ConfigError(
                     f"inputs.{name}.sample_rate: must be left out or {body.source.sample_rate}, which the model "
@@ -180,7 +192,32 @@ def build_model(
     both = None, None
     if not coders:  # it learns from its inputs alone
         both = build_aligner(config, token_width), build_rebuilder(config, readers, width)
-    return MultimodalModel(parts, _make(fusion.FUSIONS[kind], config.fusion, "fusion", width=width), ends, *both)
+    model = MultimodalModel(parts, _make(fusion.FUSIONS[kind], config.fusion, "fusion", width=width), ends, *both)
+    if config.privacy.epsilon is not None:
+        without_batch_norm(model)
+    return model
+
+
+def build_members(
+    config: Config,
+    places: Sequence[int],
+    readers: Mapping[str, "Reader"],
+    coders: Mapping[str, TargetCoder],
+    sources: Mapping[str, "Source"] | None = None,
+) -> "MultimodalModel":
+    """The networks at `places` in the configuration's ensemble as one model, its weights to be loaded; of one, that network.
+
+    Raises:
+        ConfigError: as of `build_model`.
+    """
+    from sensorium.ensemble.committee import committee_of
+
+    first, *others = (member_config(config, place) for place in places)
+    networks = [build_model(first, readers, coders, sources)]
+    networks += [build_model(other, readers, coders, sources, networks[0]) for other in others]
+    if len(networks) == 1:
+        return networks[0]
+    return committee_of(networks, {name: [1.0] * len(networks) for name in coders})
 
 
 def build_aligner(config: Config, width: int) -> "nn.Module | None":

@@ -14,6 +14,7 @@ from sensorium.pretrained.choose import chosen_encoder, wanted_of
 __all__ = ["VALUES", "complete"]
 
 VALUES = ("numeric", "categorical", "boolean", "date")  # modalities that are read together as one input
+EPOCHS = (5, 40)  # at least and at most, where the configuration says nothing
 
 
 def complete(
@@ -92,7 +93,9 @@ def complete(
             given = within(path, chosen_encoder, given, lambda column=columns[0]: _sample(table, column), wanted)
             ours = within(path, wanted_of, given, facts)
             data["inputs"][name] = {**(_defaults(given, facts, len(table)) if ours is None else ours), **given}
-    _training(data["training"], len(table), alone=targets is None)
+    privacy = data.get("privacy")
+    private = isinstance(privacy, dict) and privacy.get("epsilon") is not None
+    _training(data["training"], len(table), alone=targets is None, private=private)
     if targets is None:
         data["targets"] = {}
     return data
@@ -232,10 +235,11 @@ def _size(found: list[int] | None, most: int, patch: Any = None) -> list[int]:
     return [max(step, 16 // step * step, round(side * scale / step) * step) for side in (height, width)]
 
 
-def _training(training: dict[str, Any], rows: int, alone: bool = False) -> None:
+def _training(training: dict[str, Any], rows: int, alone: bool = False, private: bool = False) -> None:
     """Batches and epochs for 100 rows as for 100,000: some 2,500 steps, no batch below 8 or above 128 rows.
 
     alone: without targets; there the other rows of a batch are what a row is told from, and more of them tell more.
+    private: fewer and larger steps, up to 512 rows, since each step has its noise, whatever its rows.
     """
     defaults = {
         "batch_size": 8 if rows < 300 else 16 if rows < 1000 else 32 if rows < 10_000 else 64 if rows < 50_000 else 128
@@ -244,8 +248,10 @@ def _training(training: dict[str, Any], rows: int, alone: bool = False) -> None:
         defaults["batch_size"] = min(128, 4 * defaults["batch_size"])
     batch = training.get("batch_size") or defaults["batch_size"]
     steps = max(1, rows // batch) if isinstance(batch, int) and batch > 0 else 1
-    defaults["epochs"] = min(40, max(5, round(2500 / steps)))
+    defaults["epochs"] = min(EPOCHS[1], max(EPOCHS[0], round(2500 / steps)))
     defaults["learning_rate"] = 1e-3
+    if private:
+        defaults |= {"batch_size": max(1, min(512, rows // 8)), "epochs": 20, "learning_rate": 4e-3}
     defaults["patience"] = 10
     for name, value in defaults.items():
         if training.get(name) is None:

@@ -4,16 +4,22 @@ import os
 import shutil
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
+from sensorium.config import Config
 from sensorium.data.table import Table, read_table
-from sensorium.errors import ConfigError, did_you_mean
+from sensorium.ensemble.presets import begun, with_members
+from sensorium.errors import ConfigError, DataError, did_you_mean
 from sensorium.export.pack import SUFFIX
 from sensorium.planning import over, plan
 from sensorium.predictor import Predictor, Say, load
+from sensorium.privacy.rules import refuse_privacy
+from sensorium.stopping import Stopped, stoppable
 from sensorium.training.loggers import check_loggers, logged
 from sensorium.training.parts import Report
+from sensorium.training.unfinished import claim, made_of
 
 __all__ = ["adapt", "fit", "pretrain"]
 
@@ -36,7 +42,11 @@ def fit(
     folds: int | str | None = None,
     domain: str | Mapping[str, Any] | None = None,
     unlabelled: Any = None,
+    privacy: float | Mapping[str, Any] | None = None,
+    preset: str = "balanced",
     start: str | os.PathLike[str] | Predictor | None = None,
+    devices: int = 1,
+    strategy: str = "ddp",
     log: Sequence[str] = (),
     say: Say = lambda _: None,
     report: Report = lambda _: None,
@@ -59,8 +69,13 @@ def fit(
         domain: a column, or options of the section `domain`: what is fused is to tell little of it, see docs/domains.md.
         unlabelled: rows whose targets are not looked at, for that alignment alone. Rows of `table` without a target are
             taken for it, too.
+        privacy: epsilon, or options of the section `privacy`: what may be told of any one row is bounded, see docs/privacy.md.
+        preset: fast, balanced or best, see docs/presets.md: what is not written of training and ensemble is chosen by it.
         start: a run, of `pretrain` or of a fit, whose encoders are started from, with what its readers have learned, and
             whose fusion, where the inputs are the same. Inputs that it lacks are new; those that the table lacks are left.
+        devices: processes of this machine that train the network together, each on its part of every step's rows, see
+            docs/cluster.md; with GPUs, one each. Several machines: `sensorium.cluster.train.fit`.
+        strategy: of several devices: ddp, each has the whole network.
         log: of csv and tensorboard; the curves go to the folder logs of `out` while it trains.
         say, report: called with lines of text, and with numbers after each step and epoch, see
             `sensorium.training.loop.train`; `sensorium.training.console.Progress` is a report that shows them.
@@ -80,7 +95,12 @@ def fit(
         begin = Start(start, "the run") if isinstance(start, Predictor) else Start(load(start), str(start))
     more = {"training": training, "split": {**(split or {}), **({} if folds is None else {"folds": folds})}}
     more["domain"] = {"column": domain} if isinstance(domain, str) else domain or {}
-    chosen, schema = plan(rows, target, over(config, more), settings, ignore, modalities, start=begin)
+    more["privacy"] = {"epsilon": privacy} if isinstance(privacy, int | float) else privacy or {}
+    targets = [target] if isinstance(target, str) else target
+    given = begun(preset, over(config, more), rows, targets)
+    chosen, schema = plan(rows, target, given, settings, ignore, modalities, start=begin)
+    if begin is None:
+        chosen = with_members(preset, chosen, given, settings)
     valid = None if valid is None else read_table(valid, media_root)
     beside = None if unlabelled is None else read_table(unlabelled, media_root)
     if beside is not None and chosen.domain.column is None:
@@ -100,7 +120,18 @@ def fit(
             chosen, schema, *run_folds(rows, chosen, schema, folder, resume, say, report, Predictor, begin, beside)
         )
 
-    return _into(out, resume, log, say, report, learn)
+    if devices > 1:
+        from sensorium.training.devices import Devices
+        from sensorium.training.spread import spread
+
+        trained = spread(Devices(devices, strategy))
+    else:
+        trained = nullcontext()
+    with trained:
+        return _into(
+            out, resume, log, say, report, learn, chosen,
+            {"learn from": rows, "validate with": valid, "align": beside}, None if begin is None else begin.run,
+        )  # fmt: skip
 
 
 def pretrain(
@@ -139,13 +170,16 @@ def pretrain(
     rows = read_table(table, media_root)
     given = over(config, {"training": training, "split": split or {}})
     chosen, schema = plan(rows, None, given, settings, ignore, modalities, targets=False)
+    refuse_privacy(
+        chosen, "pretraining", "rows are told apart from one another, so that none has a gradient of its own"
+    )
     chosen = possible(chosen, rows, say)
     valid = None if valid is None else read_table(valid, media_root)
 
     def learn(folder: Path, resume: bool, report: Report) -> Predictor:
         return Predictor(chosen, schema, *run_pretraining(rows, valid, chosen, schema, folder, resume, say, report))
 
-    return _into(out, resume, log, say, report, learn)
+    return _into(out, resume, log, say, report, learn, chosen, {"learn from": rows, "validate with": valid})
 
 
 def adapt(
@@ -201,7 +235,7 @@ def adapt(
         record = {**fitted.run, "adapted": {"run": name, "weights": weights, **begin.told}}
         return Predictor(chosen, schema, *fitted._replace(run=record))
 
-    return _into(out, resume, log, say, report, learn)
+    return _into(out, resume, log, say, report, learn, chosen, {"learn from": rows, "validate with": valid}, given)
 
 
 def _without(table: Table, columns: Sequence[str]) -> Table:
@@ -223,30 +257,55 @@ def _into(
     say: Say,
     report: Report,
     learn: Callable[[Path, bool, Report], Predictor],
+    config: Config,
+    tables: Mapping[str, Table | None],
+    start: Predictor | None = None,
 ) -> Predictor:
     """What `learn` (the folder for checkpoints, whether to go on from them, a report) makes, saved to `out` if given.
 
+    SIGTERM and SIGINT end it after the step at work, with a checkpoint. The other arguments are what it learns from.
+
     Raises:
-        ConfigError: there is a run already, which is not to be resumed, or `out` is to be no folder.
+        ConfigError: there is a run already, which is not to be resumed, a part of another one, or `out` is to be no folder.
+        DataError: `out` can't be written to.
+        Stopped: SIGTERM came.
     """
-    if out is not None:
-        folder = Path(out)
-        if folder.suffix == SUFFIX:
-            raise ConfigError(
-                f"out must be a folder; got {out}. `sensorium pack RUN {folder.name}` makes one file of it afterwards."
-            )
-        if (folder / "run.json").exists():
-            if resume:
-                say(f"{folder} is finished; nothing is changed.")
-                return load(folder)
+    if out is None:
+        with stoppable(), tempfile.TemporaryDirectory() as folder:
+            return learn(Path(folder), False, report)
+    folder = Path(out)
+    checkpoints = folder / "checkpoints"
+    if folder.suffix == SUFFIX:
+        raise ConfigError(
+            f"out must be a folder; got {out}. `sensorium pack RUN {folder.name}` makes one file of it afterwards."
+        )
+    if (folder / "run.json").exists():
+        if not resume:
             raise ConfigError(
                 f"{folder} already holds a run. Take another --out, or delete it; --resume keeps it as it is."
             )
-        checkpoints = folder / "checkpoints"
-        with logged(log, folder / LOGS, report) as told:
-            predictor = learn(checkpoints, resume, told)
+        say(f"{folder} is finished; nothing is changed.")
+        shutil.rmtree(checkpoints, ignore_errors=True)  # where it was killed after the run was saved
+        return load(folder)
+    try:
+        with stoppable():
+            weights = None if start is None else start.run.get("files", {}).get("weights.safetensors")
+            claim(checkpoints, made_of(config, tables, weights), resume)
+            with logged(log, folder / LOGS, report) as told:
+                predictor = learn(checkpoints, resume, told)
+            _save(predictor, folder)
+            shutil.rmtree(checkpoints)
+            return predictor
+    except (Stopped, KeyboardInterrupt):
+        say(f"stopped; what is learned is kept in {checkpoints}. The same with --resume (resume=True) goes on.")
+        raise
+
+
+def _save(predictor: Predictor, folder: Path) -> None:
+    try:
         predictor.save(folder)
-        shutil.rmtree(checkpoints)
-        return predictor
-    with tempfile.TemporaryDirectory() as folder:
-        return learn(Path(folder), False, report)
+    except DataError as error:
+        raise DataError(
+            f"{error} What was learned is kept in its checkpoints: make room, and the same with --resume (resume=True) "
+            "goes on from there."
+        ) from error

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from sensorium.encoders.bag import of_item
 from sensorium.encoders.features import Features, Input
+from sensorium.encoders.graph import in_graph
 from sensorium.encoders.rows import encode_present
 from sensorium.errors import ConfigError, did_you_mean
 
@@ -80,6 +81,7 @@ class MultimodalModel(nn.Module):
         self.aligner, self.rebuilder = aligner, rebuilder
         self.wide: nn.Module | None = None  # a sensorium.baselines.wide.Wide, set after training
         self.single: nn.Module | None = None  # a sensorium.single.Single, likewise
+        self.members: tuple[int, ...] = ()  # of a run's ensemble, the places of those that it was made from
 
     def encoder(self, modality: str) -> nn.Module:
         """The encoder of a modality."""
@@ -109,6 +111,8 @@ class MultimodalModel(nn.Module):
     def forward(self, inputs: Mapping[str, Input | Tensor]) -> dict[str, Tensor]:
         if self.wide is None and self.single is None:
             return self.heads_of(self.encode(inputs))
+        if self.wide is not None and not in_graph() and self.wide.alone(self.targets):
+            return self.wide.said(self.look(inputs))
         checked = self.look(inputs)
         made = {} if self.wide is None else self.wide.features(checked)
         return self.answer(self.encode(checked), made, None if self.single is None else self.single.encode(checked))

@@ -9,6 +9,7 @@ from sensorium.completion import complete
 from sensorium.config import SHORT, Config, parse_config, read_config, set_value
 from sensorium.data.schema import Schema, guess_schema
 from sensorium.data.table import Table
+from sensorium.privacy.rules import privately
 
 __all__ = ["over", "plan"]
 
@@ -43,7 +44,7 @@ def plan(
     parse_config({**given, "inputs": {}})  # mistakes outside the inputs, before anything is looked at
     for setting in settings:
         # Which columns become inputs, and with which encoders, depends on it.
-        if setting.startswith(("split.", "domain", "training.pretrained")):
+        if setting.startswith(("split.", "domain", "privacy.", "training.pretrained")):
             given = copy.deepcopy(given)
             set_value(given, setting)
     known: dict[str, dict[str, Any]] = {}
@@ -67,7 +68,7 @@ def plan(
         options = data["inputs"].get(name)
         if isinstance(asked, dict) and isinstance(options, dict) and "encoder" in asked:
             data["inputs"][name] = {key: value for key, value in options.items() if key in asked or key not in FITTED}
-    config = parse_config(complete(data, schema, table, names, known))
+    config = privately(parse_config(complete(data, schema, table, names, known)))
     return config, schema
 
 

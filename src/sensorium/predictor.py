@@ -174,8 +174,19 @@ class Predictor:
         With a `coverage`, before the probabilities: TARGET_set (classes with | between them) or TARGET_low, TARGET_high.
         `sample`: see `predict`.
         """
+        return self._answers(table, say, coverage, sample)
+
+    def _answers(
+        self,
+        table: Table,
+        say: Say,
+        coverage: float | None,
+        sample: Mapping[str, float] | None,
+        checked: bool = False,
+    ) -> pd.DataFrame:
+        """`answers`; `checked`: to rows from the middle of a table, whose first rows hold numbers where they should."""
         names = [] if coverage is None else with_sets(self.coders, self.calibration, coverage, say=say)
-        outputs = self._outputs(table, say, sample=sample)
+        outputs = self._outputs(table, say, sample=sample, checked=checked)
         parts = []
         for name, coder in self.coders.items():
             parts.append(coder.decode(outputs[name]))
@@ -184,6 +195,18 @@ class Predictor:
             if coder.classes:
                 parts.append(pd.DataFrame(outputs[name], columns=[f"{name}_{label}" for label in coder.classes]))
         return pd.concat(parts, axis=1)
+
+    def _check_asked(self, coverage: float | None = None, sample: Mapping[str, float] | None = None) -> None:
+        """Whether `answers` can be asked for so.
+
+        Raises:
+            ConfigError: it can't, or not with these options.
+        """
+        self._answering()
+        if coverage is not None:
+            with_sets(self.coders, self.calibration, coverage)
+        if sample is not None:
+            _sampling(sample, self._writers)
 
     def embed(
         self,
@@ -342,6 +365,31 @@ class Predictor:
         self._tell_problems(say)
         return told
 
+    def privacy(
+        self,
+        rows: Any,
+        train: Any,
+        shadows: int = 0,
+        seed: int = 0,
+        media_root: str | os.PathLike[str] | None = None,
+        say: Say = lambda _: None,
+    ) -> dict[str, Any]:
+        """How well it can be told of this run which rows it learned from; see `sensorium.privacy.leaks.leaks`.
+
+        Args:
+            rows: labelled, never seen by the run.
+            train: the table that it learned from.
+            shadows: models of the same configuration for a stronger attack, an even number; 0: none.
+            seed: of halves and samples.
+            media_root: where relative paths of both tables start.
+            say: called with warnings.
+        """
+        from sensorium.privacy.leaks import leaks  # here: it is asked for rarely
+
+        self._answering()
+        tables = read_table(rows, media_root), read_table(train, media_root)
+        return leaks(self, *tables, shadows, seed, say)
+
     def explain(
         self,
         rows: Any,
@@ -438,6 +486,7 @@ class Predictor:
         time_limit: float = 120,
         seed: int = 0,
         say: Say = lambda _: None,
+        single_rows: bool = True,
     ) -> "Report":
         """One HTML page on the run and its answers to labelled rows, which needs no network: save it, or show it in a notebook.
 
@@ -450,6 +499,7 @@ class Predictor:
             time_limit: seconds for the scores with inputs missing or damaged; then fewer rows are asked.
             seed: of rows' order, the damage and intervals.
             say: called with warnings.
+            single_rows: show some rows, with what is in them and why they are answered so.
 
         Raises:
             ConfigError: another language, or plotly is not installed.
@@ -458,7 +508,7 @@ class Predictor:
         from sensorium.report.page import report  # here: it is asked for rarely
 
         table = None if rows is None else read_table(rows, media_root)
-        return report(self, table, title, language, time_limit, seed, say)
+        return report(self, table, title, language, time_limit, seed, say, single_rows)
 
     def anomaly(
         self, rows: Any, media_root: str | os.PathLike[str] | None = None, say: Say = lambda _: None
@@ -511,6 +561,11 @@ class Predictor:
         """Rows at once, where nothing is learned."""
         return max(self.config.training.batch_size, 32)
 
+    @property
+    def _writers(self) -> dict[str, TargetCoder]:
+        """The targets that are texts."""
+        return {name: coder for name, coder in self.coders.items() if coder.task == "generation"}
+
     def _retrieval(self, table: Table, inputs: Sequence[str] | None, say: Say) -> dict[str, Any]:
         from sensorium.search.embedding import readable
         from sensorium.search.retrieval import retrieval
@@ -544,6 +599,7 @@ class Predictor:
         say: Say,
         coders: Mapping[str, TargetCoder] | None = None,
         inputs: Sequence[str] | None = None,
+        checked: bool = False,
     ) -> Rows:
         """A table's rows as the model reads them, or some of its inputs, once it is sure that they are of its kind."""
         readers = self.readers if inputs is None else {name: self.readers[name] for name in inputs}
@@ -557,7 +613,8 @@ class Predictor:
             say(f"{table.name} lacks the columns {', '.join(absent)}; they count as missing.")
         self.problems = Problems()
         rows = Rows(table, readers, coders, self.problems, build_loader(self.config, say))
-        check_numbers(rows)
+        if not checked:
+            check_numbers(rows)
         return rows
 
     def _answering(self) -> None:
@@ -573,11 +630,12 @@ class Predictor:
         say: Say,
         keep: tuple[str, ...] | None = None,
         sample: Mapping[str, float] | None = None,
+        checked: bool = False,
     ) -> dict[str, np.ndarray]:
         self._answering()
-        writers = {name: coder for name, coder in self.coders.items() if coder.task == "generation"}
+        writers = self._writers
         sampling = None if sample is None else _sampling(sample, writers)
-        rows = self._rows(table, say, writers)  # of texts, what is asked is read
+        rows = self._rows(table, say, writers, checked=checked)  # of texts, what is asked is read
         for name, coder in writers.items():
             if coder.prompt is not None and coder.prompt not in table.columns:
                 say(f"{table.name} lacks the column '{coder.prompt}': nothing is asked for '{name}'.")

@@ -28,6 +28,7 @@ except SystemExit as end:
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip().endswith("code 0 heavy []")
     for command in (
+        "import",
         "inspect",
         "init",
         "check",
@@ -63,6 +64,9 @@ def test_fit_evaluate_predict_as_spelt(sensorium, table, config, tmp_path):
     assert list(pd.read_csv(run / "logs" / "epochs.csv")["epoch"]) == [1]
     written = yaml.safe_load((run / "config.yaml").read_text())
     assert (written["fusion"]["width"], written["training"]["epochs"], written["training"]["seed"]) == (16, 1, 3)
+
+    code, _, err = sensorium("fit", table, "--target", "label", "--out", tmp_path / "other", "--preset", "fats")
+    assert (code, "unknown preset 'fats'. Did you mean 'fast'?" in err) == (2, True)
 
     code, out, _ = sensorium("evaluate", run, table, "--json")
     assert code == 0

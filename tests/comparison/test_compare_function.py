@@ -298,7 +298,7 @@ def test_a_process_that_dies_is_said(tmp_path, monkeypatch):
         ({"target": "labl"}, r"has no column 'labl' to be the target\. Did you mean 'label'\?"),
         ({"target": "price", "test": rows().assign(price=3.0)}, r"'price' is the same in all 60 held-out rows"),
         ({"table": rows(11)}, r"9 rows are left to learn from; 10 at least are needed\. Give more rows\."),
-        ({"epochs": 0}, r"training\.epochs: must be greater than or equal to 1; got 0\."),
+        ({"epochs": -1}, r"training\.epochs: must be greater than or equal to 0; got -1\."),
     ],
 )  # fmt: skip
 def test_mistakes_are_said_before_anything_is_kept(tmp_path, more, message):

@@ -15,6 +15,7 @@ from sensorium.config import (
     Imbalance,
     Training,
     dump_config,
+    member_config,
     parse_config,
     read_config,
     set_value,
@@ -51,7 +52,7 @@ def test_all_mistakes_are_reported_at_once_each_with_its_path():
         "limits": 5,
     }
     assert mistakes(data) == [
-        "fusoin: unknown key. Did you mean 'fusion'? There are: balance, domain, fusion, imbalance, inputs, limits, pretraining, split, targets, training.",
+        "fusoin: unknown key. Did you mean 'fusion'? There are: balance, domain, ensemble, fusion, imbalance, inputs, limits, pretraining, privacy, split, targets, training.",
         "inputs.a: must be a mapping such as {modality: image}; got 3.",
         f"inputs.b.modality: is not given. {MODALITIES}",
         f"inputs.c.modality: unknown modality 'imgae'. Did you mean 'image'? {MODALITIES}",
@@ -166,6 +167,42 @@ def test_folds_are_a_number_or_each():
     assert str(error.value) == (
         "split.folds: must be a valid integer, unable to parse string as an integer, or each; got 'all'."
     )
+
+
+PHOTO = {"inputs": {"photo": {"modality": "image"}}}
+
+
+@pytest.mark.parametrize(
+    ("ensemble", "message"),
+    [
+        (5, "ensemble: must be a mapping of options; got 5."),
+        ({"member": []}, "ensemble.member: unknown key. Did you mean 'members'? There are: members."),
+        ({"members": 3}, "ensemble.members: must be a list of mappings; got 3."),
+        ({"members": [{}, 3]}, "ensemble.members.2: must be a mapping of options; got 3."),
+        ({"members": [{"sed": 1}]},
+         "ensemble.members.1.sed: unknown key. Did you mean 'seed'? There are: encoders, fusion, seed."),
+        ({"members": [{"seed": -1}]}, "ensemble.members.1.seed: must be greater than or equal to 0; got -1."),
+        ({"members": [{"fusion": {"width": 0}}]},
+         "ensemble.members.1.fusion.width: must be greater than or equal to 1; got 0."),
+        ({"members": [{"encoders": {"foto": "cnn"}}]},
+         "ensemble.members.1.encoders.foto: there is no such input. Did you mean 'photo'? There are: photo."),
+        ({"members": [{"encoders": {"photo": "pretrained"}}]},
+         "ensemble.members.1.encoders.photo.type: must read the input as its own encoder (cnn) does; got pretrained, and "
+         "pretrained reads in a way of its own. Leave it out."),
+    ],
+)  # fmt: skip
+def test_mistakes_in_an_ensemble_are_told_with_their_member(ensemble, message):
+    assert mistakes({**PHOTO, "ensemble": ensemble}) == [message]
+
+
+def test_an_ensembles_members_come_back_from_yaml():
+    members = [None, {"seed": 3, "fusion": "film", "encoders": {"photo": {"type": "resnet", "blocks": 1}}}]
+    config = parse_config({**PHOTO, "ensemble": {"members": members}})
+    assert parse_config(yaml.safe_load(dump_config(config))) == config
+    second = member_config(config, 1)
+    assert (second.training.seed, second.fusion.type, second.inputs["photo"].encoder.blocks) == (3, "film", 1)
+    assert member_config(config, 0) == parse_config(PHOTO)
+    assert "ensemble" not in yaml.safe_load(dump_config(parse_config(PHOTO)))
 
 
 def test_a_method_alone_is_the_section_balance():

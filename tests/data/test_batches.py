@@ -1,3 +1,5 @@
+import pickle
+
 import numpy as np
 import pytest
 import torch
@@ -11,6 +13,8 @@ from sensorium.data.tabular import TabularReader, VectorReader
 from sensorium.data.targets import fit_target
 from sensorium.data.text import TextReader
 from sensorium.errors import DataError
+from sensorium.media.cache import open_cache
+from sensorium.media.loader import MediaLoader
 
 TABLE = read_table(
     {
@@ -117,6 +121,29 @@ def test_what_was_loaded_into_memory_is_not_read_again(tmp_path):
     levels = torch.cat([batch.inputs["photo"].values[:, 0, 0, 0] for batch in data.batches(16)])
     assert levels.tolist() == list(range(70))
     assert problems.lines() == []
+
+
+def test_rows_travel_to_another_process(tmp_path, monkeypatch):
+    for i in range(6):
+        Image.fromarray(np.full((4, 4, 3), i, dtype=np.uint8)).save(tmp_path / f"{i}.png")
+    (tmp_path / "2.png").write_bytes(b"no picture")
+    monkeypatch.chdir(tmp_path)
+    cells = {"photo": [f"{i}.png" for i in range(6)], "label": list("aabbab")}
+    coders = {"label": fit_target("label", cells["label"], "binary")}
+    loader = MediaLoader(None, open_cache(tmp_path / "cache", 10**6))
+    data = Rows(read_table(cells), {"photo": ImageReader("photo", size=(4, 4))}, coders, loader=loader, memory=10**6)
+    data.known["photo"] = np.ones((6, 1, 2), np.float32), np.ones((6, 1), bool)
+    sent, right = pickle.dumps(data), data.batch([4, 2, 1])
+    monkeypatch.chdir("/")  # relative paths are those of where it came from
+    there = pickle.loads(sent)
+    found = there.batch([4, 2, 1])
+    assert torch.equal(found.inputs["photo"].values, right.inputs["photo"].values)
+    assert found.inputs["photo"].values[:, 0, 0, 0].tolist() == [4, 0, 1]
+    assert found.inputs["photo"].mask.tolist() == [True, False, True]
+    assert torch.equal(found.inputs["photo"].known.tokens, torch.ones(3, 1, 2))
+    assert [part.tolist() for part in found.targets["label"]] == [part.tolist() for part in right.targets["label"]]
+    assert there.problems.found == data.problems.found != set()
+    assert there.loader.cache.size == 10**6
 
 
 def test_an_epochs_order_depends_on_seed_and_epoch_alone():

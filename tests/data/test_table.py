@@ -12,7 +12,7 @@ import pytest
 from PIL import Image
 
 from sensorium.data.cells import is_missing, split_bag
-from sensorium.data.table import read_table, write_atomically, write_table
+from sensorium.data.table import read_table, write_atomically, write_parts, write_table
 from sensorium.errors import DataError, MediaError
 
 ROWS = [{"名字": "李 雷", "age": 31, "note": 'a "b", c\nd'}, {"名字": "Ann", "age": 7, "note": None}]
@@ -346,3 +346,15 @@ def test_semicolons_separate_where_the_first_line_has_no_comma(tmp_path):
     assert list(table.cells("price")) == ["12,5"]
     (tmp_path / "b.csv").write_text("name,a;b\nAda,1\n")
     assert read_table(tmp_path / "b.csv").columns == ["name", "a;b"]
+
+
+@pytest.mark.parametrize("ending", ["csv", "tsv", "jsonl", "parquet"])
+def test_rows_that_come_in_parts_are_written_as_all_at_once(tmp_path, ending):
+    frame = pd.DataFrame({"label": ["a,b", 'say "x"', "", "é"] * 3, "p": np.arange(12, dtype=np.float32) / 7})
+    whole, parts = tmp_path / f"whole.{ending}", tmp_path / f"parts.{ending}"
+    write_table(frame, whole)
+    write_parts((frame.iloc[start : start + 5] for start in range(0, 12, 5)), parts)
+    if ending == "parquet":  # has a group of rows for each part
+        assert pq.read_table(parts).equals(pq.read_table(whole), check_metadata=True)
+    else:
+        assert parts.read_bytes() == whole.read_bytes()

@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+from torch.nn import functional as F
 
 from sensorium import encoders
 
@@ -39,6 +40,24 @@ def test_the_cnn_takes_any_size(size, tokens):
 def test_the_smallest_image_alone_trains_through_many_stages(build):
     encoder = build(16, channels=(4,) * 6).train()
     assert encoder(torch.rand(1, 3, 8, 8), ALL[:1]).tokens.isfinite().all()
+
+
+def test_the_flat_cnn_is_keras_order_of_layers_with_its_gradients():
+    """Convolution, ReLU, max-pooling, as Keras stacks them, in float64: where ReLU stands makes no difference."""
+    encoder = encoders.ImageFlatCNN(width=3, size=(14, 17), channels=(4, 5)).double()
+    images = torch.rand(2, 3, 14, 17, dtype=torch.float64)
+    x = images
+    for conv in (encoder.stages[0], encoder.stages[3]):
+        x = F.max_pool2d(F.conv2d(x, conv.weight, conv.bias).relu(), 2)
+    expected = F.linear(x.flatten(1), encoder.dense.weight, encoder.dense.bias).relu()
+    found = encoder(images, ALL).tokens[:, 0]
+    torch.testing.assert_close(found, expected)
+    given = torch.rand(2, 3, dtype=torch.float64)
+    parameters = list(encoder.parameters())
+    torch.testing.assert_close(
+        torch.autograd.grad((found * given).sum(), parameters),
+        torch.autograd.grad((expected * given).sum(), parameters),
+    )
 
 
 def test_the_mean_over_tokens_still_knows_places():

@@ -117,7 +117,7 @@ def test_a_step_adds_the_alignment_of_all_rows_to_the_loss_of_those_with_a_targe
     torch.manual_seed(0)
     parts = {"x": encoders.VectorDense(3, 4, dropout=0)}
     model = MultimodalModel(parts, fusion.Mean(4), {"label": heads.Binary(4)})
-    training = Training(learning_rate=0.01, augment=False, modality_dropout=0)
+    training = Training(batch_size=6, learning_rate=0.01, augment=False, modality_dropout=0)
     module = TrainingModule(model, training, {"x": "vector"}, {"label": 3.0}, 10, 0.0, alignment=alignment)
     module._done = lambda step: 0.4
     module.on_train_epoch_start()

@@ -34,7 +34,7 @@ def module_of(steps=100, started=0.0, factor=1.0, widened=None, **options):
     torch.manual_seed(0)
     parts = {"a": Scaled(factor), "b": encoders.VectorDense(4, 4)}
     model = MultimodalModel(parts, fusion.Mean(4), {"label": heads.Binary(4)})
-    training = Training(**{"learning_rate": 0.01, "augment": False, "modality_dropout": 0, **options})
+    training = Training(**{"batch_size": 32, "learning_rate": 0.01, "augment": False, "modality_dropout": 0, **options})
     modalities = {"a": "vector", "b": "vector"}
     return TrainingModule(model, training, modalities, {"label": 1.0}, steps, started, widened=widened)
 

@@ -15,8 +15,9 @@ from sensorium.data.table import read_table
 from sensorium.data.tabular import VectorReader
 from sensorium.data.targets import fit_target
 from sensorium.encoders.features import Input
+from sensorium.errors import ConfigError
 from sensorium.training import widen
-from sensorium.training.widen import DEEP, DOUBT, LINEAR, Beside, Jury, Widened, fit_wide, join
+from sensorium.training.widen import DEEP, DOUBT, LINEAR, Beside, Jury, Widened, answer_alone, fit_wide, join
 
 TASKS = {"kind": "classification", "yes": "classification", "tags": "multilabel", "price": "regression"}
 
@@ -340,3 +341,55 @@ def test_final_layers_learn_from_the_validation_rows_too(setting):
     batch, (truth, _) = fresh.batch(range(400)), fresh.targets["yes"]
     there = batch.inputs["a"].mask.numpy()
     assert ((fitted.wide(batch.inputs)["yes"].numpy() > 0) == truth)[there].mean() > 0.75
+
+
+@pytest.mark.parametrize("helps", [True, False])
+def test_a_network_that_was_cut_short_answers_only_where_that_is_better(setting, helps):
+    """Told the answer, or the wrong one with certainty."""
+    widened = setting.fit()._replace(stance=DEEP)
+    values, _ = setting.valid.targets["yes"]
+    sure = torch.from_numpy(np.where((values == 1) == helps, 6.0, -6.0)).float()
+    model = SaysByPlace(setting, sure)
+    join(model, widened, setting.valid, 16, cut_short=True)
+    network, wide = widened.wide.shares("yes")
+    assert (network > 0.1) == helps
+    assert helps or wide > 0.3
+
+
+def test_without_a_network_its_share_is_that_of_the_highest_posterior(setting):
+    widened, model = setting.fit(), SaysByPlace(setting, torch.zeros(len(setting.valid)))
+    answer_alone(model, widened, setting.valid, 16)
+    assert model.wide is widened.wide
+    values, mask = setting.valid.targets["yes"]
+    parts, bias = widened.valid.said["yes"]
+    batch = setting.valid.batch(range(len(setting.valid)))
+    there = torch.stack([batch.inputs[name].mask for name in widened.valid.modalities], 1)
+    own = ((parts * there[..., None]).sum(1) + bias)[:, 0].double().numpy()[mask]
+    signs = 2.0 * values[mask] - 1
+    grid = np.linspace(0, 4, 4001)
+    worth = [log_expit(share * own * signs).sum() - ((share - 1) / DOUBT) ** 2 / 2 for share in grid]
+    assert widened.wide.shares("yes") == (0.0, pytest.approx(grid[int(np.argmax(worth))], abs=2e-3))
+
+
+def test_it_can_not_answer_targets_that_it_was_not_fitted_for(setting):
+    model = SaysByPlace(setting, torch.zeros(len(setting.valid)))
+    with pytest.raises(
+        ConfigError, match=r"training.epochs=0 leaves the answers to the linear model .* Give epochs of 1"
+    ):
+        answer_alone(model, None, setting.valid, 16)
+
+
+class SaysByPlace(nn.Module):
+    """A network that says what it is told of each row in order, of the target `yes`; of others 0."""
+
+    def __init__(self, setting, sure):
+        super().__init__()
+        self.targets, self.sizes = tuple(setting.coders), {n: c.outputs for n, c in setting.coders.items()}
+        self.sure, self.place, self.wide = sure, 0, None
+
+    def forward(self, inputs):
+        rows = len(next(iter(inputs.values())).mask)
+        told = self.sure[self.place : self.place + rows]
+        self.place += rows
+        zeros = {n: torch.zeros(rows, k) if k > 1 else torch.zeros(rows) for n, k in self.sizes.items()}
+        return {**zeros, "yes": told}

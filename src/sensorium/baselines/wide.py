@@ -45,6 +45,11 @@ class Wide(nn.Module):
         """Numbers of its layers, none of which a gradient trains."""
         return sum(layer.weight.numel() + layer.bias.numel() for layer in self.layers)
 
+    @property
+    def outputs(self) -> list[int]:
+        """Logits of each target."""
+        return [len(layer.bias) for layer in self.layers]
+
     def set_layer(self, target: str, weight: np.ndarray, bias: np.ndarray) -> None:
         """weight (outputs, features), bias (outputs,), of a target."""
         layer = self.layers[self.targets.index(target)]
@@ -84,6 +89,14 @@ class Wide(nn.Module):
         row = torch.cat([features[name] for name in self.features.groups], 1)  # (B, features)
         said = {name: layer(row) for name, layer in zip(self.targets, self.layers, strict=True)}
         return {name: logits[:, 0] if logits.shape[1] == 1 else logits for name, logits in said.items()}
+
+    def alone(self, targets: Sequence[str]) -> bool:
+        """Whether it answers all of these by itself: no network has a share in any."""
+        return set(targets) == set(self.targets) and not any(self.shares(name)[0] for name in targets)
+
+    def said(self, inputs: Mapping[str, Input]) -> dict[str, Tensor]:
+        """The logits where it answers alone."""
+        return {name: self.join(name, torch.zeros_like(z), z) for name, z in self(inputs).items()}
 
     def join(self, target: str, network: Tensor, wide: Tensor) -> Tensor:
         """The logits of both, of one target."""

@@ -15,12 +15,15 @@ from sensorium.cli.evaluate import evaluate
 from sensorium.cli.example import example
 from sensorium.cli.explain import explain
 from sensorium.cli.export import export
+from sensorium.cli.federate import federate
 from sensorium.cli.fit import fit
+from sensorium.cli.import_ import import_
 from sensorium.cli.index import index
 from sensorium.cli.init import init
 from sensorium.cli.inspect import inspect
 from sensorium.cli.keys import keys
 from sensorium.cli.pack import pack
+from sensorium.cli.plain import Plain
 from sensorium.cli.predict import predict
 from sensorium.cli.pretrain import pretrain
 from sensorium.cli.pull import pull
@@ -43,6 +46,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
+app.command("import", cls=Plain)(import_)
 for command in (
     inspect,
     init,
@@ -76,4 +80,5 @@ for command in (
     example,
     cache,
 ):
-    app.command()(command)
+    app.command(cls=Plain)(command)
+app.add_typer(federate, name="federate")

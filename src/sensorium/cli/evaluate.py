@@ -24,7 +24,16 @@ def evaluate(
     time_limit: Annotated[
         float | None, typer.Option("--time-limit", metavar="SECONDS", help="For --robustness; then fewer rows do.")
     ] = None,
-    seed: Annotated[int, typer.Option(help="For --robustness: of rows' order and the damage.")] = 0,
+    privacy: Annotated[
+        bool, typer.Option("--privacy", help="How well can be told which rows of --train the run learned from.")
+    ] = False,
+    train: Annotated[
+        Path | None, typer.Option("--train", metavar="TABLE", help="For --privacy: what the run learned from.")
+    ] = None,
+    shadows: Annotated[
+        int, typer.Option("--shadows", metavar="N", help="For --privacy: attack with N fits of the same kind, too.")
+    ] = 0,
+    seed: Annotated[int, typer.Option(help="For --robustness and --privacy: of all that is drawn.")] = 0,
     output: Annotated[
         Path | None, typer.Option("-o", "--output", metavar="FILE", help=".json, .csv, .tsv, .parquet, .jsonl")
     ] = None,
@@ -40,23 +49,31 @@ def evaluate(
 
     if robustness and by is not None:
         raise ConfigError("--by can't go with --robustness. Leave one of them out.")
+    if privacy and (robustness or by is not None):
+        raise ConfigError("--privacy goes neither with --robustness nor with --by. Leave them out.")
+    if privacy != (train is not None):
+        raise ConfigError("--privacy and --train TABLE, what the run learned from, go together. Give both.")
     predictor = load(run)
-    if robustness:
+    if privacy:
+        found = predictor.privacy(table, train, shadows, seed, media_root, say)
+    elif robustness:
         found = predictor.robustness(table, media_root, seed, time_limit, say)
     else:
         found = predictor.evaluate(table, media_root, by=by, say=say)
     if output is not None:
-        write(found, robustness, output)
+        write(found, output)
         say(f"written to {output}.")
     if json:
         print_json(found)
+    elif privacy:
+        show_privacy(found)
     elif robustness:
         show_robustness(found)
     else:
         show(found)
 
 
-def write(found: dict[str, Any], robustness: bool, path: Path) -> None:
+def write(found: dict[str, Any], path: Path) -> None:
     """All that was found as JSON, or the scores as the rows of a table."""
     import pandas as pd
 
@@ -64,11 +81,13 @@ def write(found: dict[str, Any], robustness: bool, path: Path) -> None:
     from sensorium.evaluation.by_group import flat_groups
     from sensorium.evaluation.robustness import flat
     from sensorium.export.archive import write_json
+    from sensorium.privacy.leaks import flat_leaks
 
     if path.suffix.lower() == ".json":
         write_json(path, found)
-    elif robustness:
-        write_table(pd.DataFrame(flat(found)), path)
+    elif "targets" in found:  # attacks, or robustness
+        rows = flat(found) if isinstance(found["rows"], int) else flat_leaks(found)
+        write_table(pd.DataFrame(rows), path)
     elif "by" in found:
         write_table(pd.DataFrame(flat_groups(found)), path)
     else:
@@ -137,6 +156,18 @@ def show_retrieval(found: dict[str, Any]) -> None:
         rows[-1] += [f"{median['value']:g} ({median['random']:g})", pair["rows"]]
     table_of(["query", "finds", "recall@1", "95 %", "recall@5", "recall@10", "mrr", "median rank", "rows"], rows)
     print(f"In parentheses what chance finds. {found['rows']} rows; {found['left_out']} left out.")
+
+
+def show_privacy(found: dict[str, Any]) -> None:
+    """A line for each target and attack."""
+    metrics = ("advantage", "auc", "tpr_at_1_fpr")
+    rows = [
+        [name, "loss" if attack == "loss" else f"{told['models']} shadow models",
+         *(f"{told[m]['value']:.3f}  [{told[m]['low']:.3f}, {told[m]['high']:.3f}]" for m in metrics)]
+        for name, attacks in found["targets"].items() for attack, told in attacks.items()
+    ]  # fmt: skip
+    table_of(["target", "attack", "advantage (chance 0)", "AUC (chance 0.5)", "found at 1 % false alarms"], rows)
+    print(f"{found['rows']['learned']} rows learned from, {found['rows']['unseen']} never seen.")
 
 
 def show_robustness(found: dict[str, Any]) -> None:

@@ -1,5 +1,7 @@
 """sensorium fit"""
 
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -7,13 +9,16 @@ import typer
 
 from sensorium.cli.options import (
     As,
+    Cluster,
     ConfigFile,
     Epochs,
     Ignore,
     Json,
     Log,
     MediaRoot,
+    Preset,
     Probes,
+    Redact,
     Resume,
     Set,
     SplitBy,
@@ -22,14 +27,18 @@ from sensorium.cli.options import (
     Target,
     TimeLimit,
     Valid,
+    Workers,
     parse_as,
     print_json,
     say,
     written,
 )
+from sensorium.errors import ConfigError
 from sensorium.training.console import Progress
 
 __all__ = ["fit"]
+
+FLAGS = {"workers": "--workers", "fewest": "--min-workers", "storage": "--storage"}
 
 
 def fit(
@@ -41,6 +50,7 @@ def fit(
     setting: Set = None,
     epochs: Epochs = None,
     seed: Annotated[int | None, typer.Option(help="Of weights, order, dropout and split.")] = None,
+    preset: Preset = "balanced",
     time_limit: TimeLimit = None,
     ignore: Ignore = None,
     modality: As = None,
@@ -61,6 +71,12 @@ def fit(
     unlabelled: Annotated[
         Path | None, typer.Option("--unlabelled", metavar="TABLE", help="Rows for --domain alone; no target is read.")
     ] = None,
+    epsilon: Annotated[
+        float | None, typer.Option("--epsilon", help="Learn with differential privacy: the budget, such as 8.")
+    ] = None,
+    delta: Annotated[
+        float | None, typer.Option("--delta", help="With --epsilon: the probability that it does not hold.")
+    ] = None,
     start: Annotated[
         Path | None, typer.Option("--from", metavar="RUN", help="Start from what this run has learned.")
     ] = None,
@@ -71,6 +87,26 @@ def fit(
         int | None, typer.Option("--cache-size", metavar="MB", help="Of decoded media kept on disk; 0: none.")
     ] = None,
     probes: Probes = True,
+    redact: Redact = False,
+    blur_faces: Annotated[
+        bool, typer.Option("--blur-faces", help="Blur faces in pictures before they are read.")
+    ] = False,
+    devices: Annotated[
+        int | None,
+        typer.Option("--devices", metavar="N", min=1, help="Processes of this machine that train, one a GPU."),
+    ] = None,
+    strategy: Annotated[
+        str, typer.Option("--strategy", help="Of --devices: ddp, each process has the whole network.")
+    ] = "ddp",
+    cluster: Cluster = None,
+    workers: Workers = None,
+    fewest: Annotated[
+        int | None, typer.Option("--min-workers", metavar="N", min=1, help="Go on with so few where machines are lost.")
+    ] = None,
+    storage: Annotated[
+        str | None,
+        typer.Option("--storage", metavar="ADDRESS", help="For checkpoints of --cluster: a shared folder, or s3://..."),
+    ] = None,
     log: Log = None,
     json: Json = False,
 ) -> None:
@@ -78,18 +114,18 @@ def fit(
 
     Example: sensorium fit train.csv --target label --out run/
     """
-    from sensorium.fitting import fit as learn
-
+    learn = _learner(devices, strategy, cluster, written(workers=workers, fewest=fewest, storage=storage))
     training = written(
         epochs=epochs, seed=seed, time_limit=time_limit, cache_size=cache_size, strict=strict or None,
-        probes=None if probes else False,
+        probes=None if probes else False, redact=redact or None, blur_faces=blur_faces or None,
     )  # fmt: skip
-    split = written(by=split_by, time=split_time)
+    split, privacy = written(by=split_by, time=split_time), written(epsilon=epsilon, delta=delta)
     with Progress() as progress:
         predictor = learn(
             table, target, valid=valid, out=out, config=config, settings=setting or [], ignore=ignore or [],
             modalities=parse_as(modality), media_root=media_root, resume=resume, split=split, domain=domain,
             folds=int(folds) if folds is not None and folds.isdecimal() else folds, unlabelled=unlabelled, start=start,
+            privacy=privacy, preset=preset,
             log=log or [], say=say, report=progress, **training,
         )  # fmt: skip
     if json:
@@ -104,6 +140,25 @@ def fit(
         f"{predictor.metrics['stopped']}; {seconds['total']:.0f} s, of which {seconds['probes']:.0f} s "
         f"({seconds['probes'] / seconds['total']:.0%}) on the comparison. Saved to {out}."
     )
+
+
+def _learner(devices: int | None, strategy: str, cluster: str | None, more: dict[str, Any]) -> Callable[..., Any]:
+    """What fits: here, on devices of this machine, or on a cluster.
+
+    Raises:
+        ConfigError: options that don't go together.
+    """
+    if cluster is not None:
+        if devices is not None:
+            raise ConfigError("--devices is for this machine alone; give --workers with --cluster.")
+        from sensorium.cluster.train import fit
+
+        return partial(fit, address=cluster, **more)
+    if more:
+        raise ConfigError(f"{', '.join(FLAGS[name] for name in more)}: for --cluster alone, which is not given.")
+    from sensorium.fitting import fit as here
+
+    return here if devices is None else partial(here, devices=devices, strategy=strategy)
 
 
 def show(name: str, found: dict[str, Any]) -> None:

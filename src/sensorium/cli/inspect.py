@@ -5,7 +5,7 @@ from typing import Annotated, Any
 
 import typer
 
-from sensorium.cli.options import As, Ignore, Json, MediaRoot, TablePath, Target, parse_as, print_json, table_of
+from sensorium.cli.options import As, Ignore, Json, MediaRoot, Redact, TablePath, Target, parse_as, print_json, table_of
 
 __all__ = ["inspect"]
 
@@ -18,20 +18,28 @@ def inspect(
     ] = None,
     ignore: Ignore = None,
     modality: As = None,
+    redact: Redact = False,
     media_root: MediaRoot = None,
     json: Json = False,
 ) -> None:
     """Show what TABLE holds: every column's modality and why, missing and unreadable cells, balance, duplicates, leaks.
 
+    With --redact also how much `fit --redact` would replace in each column of texts.
+
     Example: sensorium inspect train.csv --target label
     """
     from sensorium.data.audit import audit
+    from sensorium.data.redaction import personal
     from sensorium.data.schema import guess_schema
     from sensorium.data.table import read_table
 
     rows = read_table(table, media_root)
     schema = guess_schema(rows, parse_as(modality), ignore or [])
     found = audit(rows, schema, target or [], None if valid is None else read_table(valid, media_root))
+    if redact:
+        found["personal"] = personal(rows, schema)
+        for column in found["columns"]:
+            column["problems"] = [{**problem, "item": "[FILE]"} for problem in column["problems"]]
     if json:
         print_json(found)
         return
@@ -56,6 +64,9 @@ def inspect(
             f"alone tells {leak['accuracy']:.0%} of it" if "accuracy" in leak else f"names it in {leak['names_it']:.0%}"
         )
         print(f"warning: column '{leak['column']}' gives '{leak['target']}' away ({how}); leave it out with --ignore")
+    for name, counts in found.get("personal", {}).items():
+        listed = ", ".join(f"{kind} {count}" for kind, count in counts.items())
+        print(f"redacted: column '{name}': {listed or 'nothing'}")
     for hint in found["hints"]:
         print(f"hint: {hint}")
 

@@ -10,8 +10,8 @@ import typer
 from sensorium.errors import ConfigError
 
 __all__ = [
-    "As", "ConfigFile", "Epochs", "Ignore", "Inputs", "Json", "Log", "MediaRoot", "Probes", "PublicKey", "Resume",
-    "RunFolder", "Set", "SplitBy", "SplitTime", "TablePath", "Target", "TimeLimit", "Valid", "parse_as", "print_json", "say", "table_of", "written",
+    "As", "CacheSize", "Cluster", "ConfigFile", "Epochs", "Ignore", "Inputs", "Json", "Log", "MediaRoot", "Preset", "Probes", "PublicKey", "Redact", "Resume",
+    "RunFolder", "Set", "SplitBy", "SplitTime", "TablePath", "Target", "TimeLimit", "Valid", "Workers", "parse_as", "print_json", "say", "table_of", "written",
 ]  # fmt: skip
 
 TablePath = Annotated[Path, typer.Argument(metavar="TABLE", help="A table: .csv, .tsv, .parquet or .jsonl.")]
@@ -24,6 +24,13 @@ Inputs = Annotated[
     list[str] | None, typer.Option("--input", metavar="NAME", help="Read only this; may be given several times.")
 ]
 As = Annotated[list[str] | None, typer.Option("--as", metavar="COLUMN=MODALITY", help="What a column is: photo=image.")]
+CacheSize = Annotated[
+    int | None, typer.Option("--cache-size", metavar="MB", help="Of decoded media kept on disk; 0: none.")
+]
+Cluster = Annotated[
+    str | None,
+    typer.Option("--cluster", metavar="ADDRESS", help="Run on a Ray cluster: local, auto, or HOST:PORT."),
+]
 ConfigFile = Annotated[Path | None, typer.Option("--config", help="A YAML file, as `sensorium init` writes it.")]
 Set = Annotated[list[str] | None, typer.Option("--set", metavar="KEY.PATH=VALUE", help="One option over the config.")]
 MediaRoot = Annotated[Path | None, typer.Option("--media-root", help="Where paths in cells start; the table's folder.")]
@@ -36,15 +43,22 @@ SplitTime = Annotated[
 ]
 Epochs = Annotated[int | None, typer.Option(help="Passes over the rows, at most.")]
 TimeLimit = Annotated[float | None, typer.Option("--time-limit", metavar="SECONDS", help="Done by then.")]
+Preset = Annotated[
+    str, typer.Option("--preset", help="fast: seconds; balanced; best: several networks that answer as one.")
+]
 Resume = Annotated[bool, typer.Option("--resume", help="Go on where this command stopped.")]
 Probes = Annotated[bool, typer.Option(help="Score every input alone after training.")]
 PublicKey = Annotated[
     Path | None, typer.Option("--key", metavar="FILE", help="The public key of who must have signed it.")
 ]
+Redact = Annotated[
+    bool, typer.Option("--redact", help="Replace addresses and numbers of people in texts: e-mail, phone, cards, IDs.")
+]
 Log = Annotated[
     list[str] | None,
     typer.Option("--log", metavar="LOGGER", help="csv or tensorboard: curves in RUN/logs; may be given several times."),
 ]
+Workers = Annotated[int | None, typer.Option("--workers", metavar="N", min=1, help="Processes of --cluster.")]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON alone on stdout.")]
 
 

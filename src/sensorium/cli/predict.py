@@ -5,7 +5,19 @@ from typing import Annotated
 
 import typer
 
-from sensorium.cli.options import Json, MediaRoot, RunFolder, TablePath, print_json, say, written
+from sensorium.cli.options import (
+    CacheSize,
+    Cluster,
+    Json,
+    MediaRoot,
+    Redact,
+    RunFolder,
+    TablePath,
+    Workers,
+    print_json,
+    say,
+    written,
+)
 
 __all__ = ["predict"]
 
@@ -34,19 +46,44 @@ def predict(
         typer.Option("--top-p", metavar="SHARE", help="Draw from the likeliest tokens of this probability."),
     ] = None,
     seed: Annotated[int | None, typer.Option(help="Of what is drawn.")] = None,
+    redact: Redact = False,
     media_root: MediaRoot = None,
+    cluster: Cluster = None,
+    workers: Workers = None,
+    cache_size: CacheSize = None,
     json: Json = False,
 ) -> None:
     """Answer the rows of TABLE, in their order: the target, and a probability column for each class.
 
     With --coverage 0.9 also sets of classes, or intervals of numbers, that hold the truth in 90 % of such rows.
     With --classes, of a run of `sensorium pretrain`: which of the classes' descriptions is nearest to each row.
+    A run that was fitted with --redact redacts all that it reads; with --redact another one does, too.
     Texts are the likeliest ones, or drawn with any of --temperature, --top-p and --seed.
+    With --cluster, by many processes: TABLE may be of any size, and the same command goes on after whatever stopped it.
+    FILE without an ending is then a folder of Parquet files.
 
     Example: sensorium predict run/ new.csv -o predictions.csv
     """
-    from sensorium.data.table import read_table, write_table
     from sensorium.errors import ConfigError
+
+    sample = written(temperature=temperature, top_p=top_p, seed=seed) if classes is None else {}
+    if cluster is not None:
+        if output is None or json:
+            raise ConfigError("with --cluster the answers go to a file or folder: give -o OUTPUT, and no --json.")
+        if classes is not None or redact:
+            raise ConfigError(f"{'--redact' if redact else '--classes'} can't go with --cluster.")
+        from sensorium.cluster.predict import predict as predict_parts
+
+        rows = predict_parts(
+            run, table, output, cluster, workers, coverage, sample or None, media_root, cache_size, say=say
+        )
+        say(f"{rows} rows written to {output}.")
+        return
+    if workers is not None or cache_size is not None:
+        raise ConfigError("--workers and --cache-size are for --cluster; give that, too.")
+
+    from sensorium.data.table import read_table, write_table
+    from sensorium.data.text import redact_texts
     from sensorium.predictor import load
     from sensorium.search.zero_shot import read_classes
 
@@ -59,8 +96,9 @@ def predict(
     if classes is None and text is not None:
         raise ConfigError("--text says which input reads the texts of --classes; give that, too.")
     predictor, rows = load(run), read_table(table, media_root)
+    if redact:
+        redact_texts(predictor.readers)
     if classes is None:
-        sample = written(temperature=temperature, top_p=top_p, seed=seed)
         answers = predictor.answers(rows, say, coverage, sample or None)
     else:
         found = predictor.zero_shot(rows, read_classes(classes), text=text, say=say)

@@ -32,6 +32,7 @@ def report(
         typer.Option("--time-limit", metavar="SECONDS", help="For missing and damaged inputs; then fewer rows do."),
     ] = 120,
     seed: Annotated[int, typer.Option(help="Of rows' order, the damage and intervals.")] = 0,
+    single_rows: Annotated[bool, typer.Option("--rows/--no-rows", help="Show some rows, with what is in them.")] = True,
     media_root: MediaRoot = None,
     json: Json = False,
 ) -> None:
@@ -48,7 +49,14 @@ def report(
     if path.suffix.lower() not in {".html", ".htm"}:
         raise ConfigError(f"-o must be an .html file; got {path.name}.")
     found = load(run).report(
-        table, media_root, title=run.resolve().name, language=language, time_limit=time_limit, seed=seed, say=say
+        table,
+        media_root,
+        title=run.resolve().name,
+        language=language,
+        time_limit=time_limit,
+        seed=seed,
+        say=say,
+        single_rows=single_rows,
     )
     found.save(path)
     say(f"written to {path}.")

@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from sensorium.cli.options import RunFolder, say
+from sensorium.cli.options import Cluster, RunFolder, say
 
 __all__ = ["serve"]
 
@@ -37,11 +37,18 @@ def serve(
     examples: Annotated[
         int, typer.Option(min=0, metavar="ROWS", help="Of RUN's own table, that the page shows to all who reach it.")
     ] = 6,
+    cluster: Cluster = None,
+    min_replicas: Annotated[
+        int, typer.Option("--min-replicas", min=1, metavar="N", help="Processes of --cluster, at least.")
+    ] = 1,
+    max_replicas: Annotated[
+        int, typer.Option("--max-replicas", min=1, metavar="N", help="Processes of --cluster under load, at most.")
+    ] = 4,
 ) -> None:
     """Answer rows over HTTP with RUN: /predict and /explain, with documentation at /docs.
 
     Another run that is put at RUN takes over while requests go on. SIGTERM and Ctrl-C end it, once what was taken is
-    answered.
+    answered. With --cluster, by processes of Ray Serve, as many as the load needs.
 
     Example: sensorium serve run/ --port 8000
     """
@@ -49,6 +56,7 @@ def serve(
 
     check_installed()
 
+    from sensorium.errors import ConfigError
     from sensorium.media.loader import processors
     from sensorium.serving.options import Options
     from sensorium.serving.server import serve as answer
@@ -69,5 +77,13 @@ def serve(
         examples=examples,
     )
     page = "a page at /, " if ui else ""
+    if cluster is not None:
+        from sensorium.cluster.serve import serve as serve_replicas
+
+        if workers > 1:
+            raise ConfigError("--workers is for one machine; with --cluster say --min-replicas and --max-replicas.")
+        line = f"serving {run} at port {port} of the cluster, {page}documentation at /docs. Ctrl-C ends it."
+        serve_replicas(run, cluster, host, port, options, min_replicas, max_replicas, begins=lambda: say(line))
+        return
     line = f"serving {run} at http://{host}:{port}, {page}documentation at /docs. Ctrl-C ends it."
     answer(run, host, port, workers, options, begins=lambda: say(line))

@@ -1,5 +1,6 @@
 """sensorium tune"""
 
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -7,6 +8,7 @@ import typer
 
 from sensorium.cli.options import (
     As,
+    Cluster,
     ConfigFile,
     Epochs,
     Ignore,
@@ -18,11 +20,13 @@ from sensorium.cli.options import (
     TablePath,
     Target,
     Valid,
+    Workers,
     parse_as,
     print_json,
     say,
     written,
 )
+from sensorium.errors import ConfigError
 from sensorium.training.console import Progress
 
 if TYPE_CHECKING:
@@ -65,13 +69,22 @@ def tune(
     split_by: SplitBy = None,
     split_time: SplitTime = None,
     media_root: MediaRoot = None,
+    cluster: Cluster = None,
+    workers: Workers = None,
     json: Json = False,
 ) -> None:
     """Search for the encoders, the fusion and the options that answer the validation rows of TABLE best.
 
     Example: sensorium tune train.csv --target label --time-limit 3600
     """
-    from sensorium.tuning.tune import tune as search
+    if cluster is not None:
+        from sensorium.cluster.tune import tune as on_cluster
+
+        search = partial(on_cluster, address=cluster, workers=workers)
+    elif workers is not None:
+        raise ConfigError("--workers: for --cluster alone, which is not given.")
+    else:
+        from sensorium.tuning.tune import tune as search
 
     training = written(epochs=epochs, seed=seed)
     split = written(by=split_by, time=split_time)

@@ -25,6 +25,7 @@ from sensorium.data.targets import CLASSED, TargetCoder, number
 from sensorium.errors import ConfigError, DataError, SensoriumError
 from sensorium.media.loader import processors
 from sensorium.planning import over, plan
+from sensorium.privacy.rules import refuse_privacy
 
 __all__ = ["compare"]
 
@@ -88,6 +89,7 @@ def compare(
     rows = read_table(table, media_root)
     more = {"training": training, "split": {**(split or {}), **({} if folds is None else {"folds": folds})}}
     chosen, schema = plan(rows, target, over(config, more), settings, ignore, modalities)
+    refuse_privacy(chosen, "a comparison", "its linear models learn without noise, and every fit would spend the budget")
     if len(chosen.targets) > 1:
         raise ConfigError(f"one target is compared at a time; got {', '.join(chosen.targets)}. Name one with --target.")
     if any(options.task == "generation" for options in chosen.targets.values()):

@@ -1,14 +1,11 @@
 """What a comparison is made of, so that one that is gone on with is the same."""
 
-import hashlib
-from collections.abc import Sequence
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from sensorium.config import Config, dump_config
+from sensorium.data.cells_digest import cells_digest
 from sensorium.data.table import Table
 from sensorium.errors import ConfigError
 from sensorium.export.archive import read_json, write_json
@@ -23,35 +20,13 @@ def made_of(table: Table, test: Table | None, config: Config) -> dict[str, Any]:
         used += given.columns if given.modality == "tabular" else [given.column or name]
     used += [column for column in (config.split.by, config.split.time) if column is not None]
     columns = list(dict.fromkeys(used))
-    digest = None if test is None else _digest(test, columns)
+    digest = None if test is None else cells_digest(test, columns)
     return {
         "version": version("sensorium"),
-        "table": _digest(table, columns),
+        "table": cells_digest(table, columns),
         "test": digest,
         "options": dump_config(config),
     }
-
-
-def _digest(table: Table, columns: Sequence[str]) -> str:
-    """SHA-256 of the cells, not of the files that they name."""
-    digest = hashlib.sha256()
-    for column in columns:
-        digest.update(f"\0{column}\0".encode())
-        for cell in table.cells(column) if column in table.columns else ():
-            _feed(digest, cell)
-    return digest.hexdigest()
-
-
-def _feed(digest: Any, cell: Any) -> None:
-    if isinstance(cell, list | tuple):
-        digest.update(b"(")
-        for part in cell:
-            _feed(digest, part)
-    elif hasattr(cell, "tobytes") and not np.isscalar(cell):  # an array or a picture
-        digest.update(cell.tobytes())
-    else:
-        digest.update(cell if isinstance(cell, bytes) else repr(cell).encode())
-    digest.update(b"\0")
 
 
 def check_same(folder: Path, given: dict[str, Any]) -> None:

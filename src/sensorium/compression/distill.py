@@ -18,6 +18,7 @@ from sensorium.data.table import Table
 from sensorium.errors import ConfigError, DataError
 from sensorium.evaluation.answers import logits_of
 from sensorium.predictor import Predictor
+from sensorium.privacy.rules import refuse_privacy
 from sensorium.training.augment import kinds
 from sensorium.training.labels import coded_sides, has_target
 from sensorium.training.loop import measured_precision, train
@@ -92,7 +93,7 @@ def distill(
     with tempfile.TemporaryDirectory() as folder:
         trained = train(
             model, rows, checked, options.model_copy(update={"precision": precision}), Path(folder), modalities, weights,
-            started, taught=taught,
+            started, taught=taught, say=say,
         )  # fmt: skip
     warnings += trained.warnings
     metrics, calibration = measure(model, rows, checked, coders, options.batch_size, None, warnings)
@@ -113,6 +114,7 @@ def check_teacher(teacher: Predictor) -> None:
     """Refuse what has no answers that can be taught."""
     if not teacher.coders:
         raise ConfigError("this run was pretrained, without a target, and has no answers to teach. Take one of a fit.")
+    refuse_privacy(teacher.config, "compressing a run", "the student learns from the table without noise")
     for name, coder in teacher.coders.items():
         if not coder.outputs:
             raise ConfigError(f"target '{name}' is of texts, whose language model can't be made smaller here.")

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from sensorium.config import Config
+from sensorium.config import Config, Ensemble
 from sensorium.config.encoders import AudioMFCCCNN, ImageCNN, TextBag, VideoCNN3D
 
 __all__ = ["smaller"]
@@ -14,7 +14,7 @@ LEAST = 8  # feature maps
 
 
 def smaller(config: Config, share: float) -> Config:
-    """A configuration with `share` of the width, the feature maps and the layers; without a wide part.
+    """A configuration with `share` of the width, the feature maps and the layers; one network without a wide part.
 
     Pretrained encoders become plain ones of the same share. Inputs, targets and what is read of a row stay.
 
@@ -35,6 +35,7 @@ def smaller(config: Config, share: float) -> Config:
             "inputs": inputs,
             "fusion": config.fusion.model_copy(update=sizes),
             "training": config.training.model_copy(update={"wide": False}),
+            "ensemble": Ensemble(),
         }
     )
 

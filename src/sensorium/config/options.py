@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field
 
+from sensorium.config.ensemble import Ensemble
 from sensorium.config.fusions import Gated
 from sensorium.config.part import Options
 
@@ -17,6 +18,7 @@ __all__ = [
     "Imbalance",
     "LimitOptions",
     "Pretraining",
+    "Privacy",
     "Split",
     "Target",
     "TextTarget",
@@ -98,7 +100,8 @@ class Domain(Options):
         description="that names each row's domain, such as a speaker; it is no input; rows without one take no part",
     )
     method: Literal["coral", "dann", "mmd"] = Field(
-        "mmd", description="coral, mmd: distances of the domains in a batch; dann: a network that tells the domain is deceived"
+        "mmd",
+        description="coral, mmd: distances of the domains in a batch; dann: a network that tells the domain is deceived",
     )
     weight: float | None = Field(
         None, gt=0, le=10_000, description="of the alignment beside the targets' loss; the method's own where left out"
@@ -120,8 +123,11 @@ class Split(Options):
 
 
 class Training(Options):
-    epochs: int | None = Field(None, ge=1, description="passes over the rows, at most")
-    batch_size: int | None = Field(None, ge=1, description="rows a step")
+    epochs: int | None = Field(
+        None, ge=0, description="passes over the rows, at most; 0: no network, the linear model answers alone"
+    )
+    batch_size: int | None = Field(None, ge=1, description="rows at once, and a step where none are accumulated")
+    accumulate: int = Field(1, ge=1, description="so many times batch_size rows a step, which need no more memory")
     learning_rate: float | None = Field(None, gt=0, description="of AdamW, at its peak")
     weight_decay: float = Field(0.02, ge=0, description="of AdamW")
     warmup: float = Field(0.1, ge=0, lt=1, description="share of the steps in which the learning rate rises")
@@ -157,6 +163,11 @@ class Training(Options):
         None, ge=0, description="processes that decode; one a processor where left out; 0: none"
     )
     strict: bool = Field(False, description="a file that can't be read is an error, not a missing input")
+    redact: bool = Field(
+        False,
+        description="addresses and numbers of people in texts are replaced, now and in answers: see docs/leaks.md",
+    )
+    blur_faces: bool = Field(False, description="faces in pictures are blurred, now and in answers: see docs/leaks.md")
 
 
 class Pretraining(Options):
@@ -168,6 +179,27 @@ class Pretraining(Options):
     temperature: float = Field(0.1, gt=0, le=10, description="that the contrast starts with; it is learned")
     mask_share: float = Field(0.25, ge=0, lt=1, description="share of each input's parts that is hidden")
     hide: float = Field(0.5, ge=0, lt=1, description="probability that a row's whole input is hidden and rebuilt")
+
+
+class Privacy(Options):
+    """Learning by gradients that are cut and made noisy, so that a model tells little of any one row: see docs/privacy.md."""
+
+    epsilon: float | None = Field(
+        None, ge=0.01, le=1000, description="the budget: the smaller, the less can be told of a row; None: no privacy"
+    )
+    delta: Annotated[float, Field(gt=0, lt=1)] | Literal["auto"] = Field(
+        "auto", description="probability that epsilon does not hold; auto: the smaller of 1e-5 and a tenth of 1 / rows"
+    )
+    clip: float = Field(1.0, gt=0, description="largest norm of a row's gradient, over all parameters")
+    noise: float | None = Field(
+        None,
+        gt=0,
+        description="deviation of the noise, in clips; None: found from epsilon, so that all epochs are done",
+    )
+    physical_batch: int | None = Field(
+        None, ge=1, description="rows whose gradients are held in memory at once; None: 256 MB of them, 64 at most"
+    )
+    secure_noise: bool = Field(False, description="noise of five draws each, against attacks on floating-point numbers")
 
 
 class LimitOptions(Options):
@@ -189,5 +221,7 @@ class Config(Options):
     domain: Domain = Domain()
     split: Split = Split()
     pretraining: Pretraining = Pretraining()
+    privacy: Privacy = Privacy()
     training: Training = Training()
+    ensemble: Ensemble = Ensemble()
     limits: LimitOptions = LimitOptions()

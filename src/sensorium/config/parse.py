@@ -11,6 +11,7 @@ import yaml
 from pydantic import BaseModel, ValidationError
 
 from sensorium.config.encoders import ENCODERS
+from sensorium.config.ensemble import Ensemble, Member
 from sensorium.config.fusions import FUSIONS
 from sensorium.config.inputs import INPUTS
 from sensorium.config.options import (
@@ -20,6 +21,7 @@ from sensorium.config.options import (
     Imbalance,
     LimitOptions,
     Pretraining,
+    Privacy,
     Split,
     Target,
     TextTarget,
@@ -30,6 +32,7 @@ from sensorium.errors import ConfigError, did_you_mean
 
 __all__ = ["SHORT", "dump_config", "parse_config", "read_config", "set_value"]
 
+OWN_READING = {"auto", "motion", "pretrained"}  # encoders for which an input is read in another way than for others
 SHORT = {"imbalance": "method", "balance": "method", "domain": "column"}  # sections that may be written as one option
 
 
@@ -86,12 +89,15 @@ def parse_config(data: dict[str, Any]) -> Config:
         "domain": Domain,
         "split": Split,
         "pretraining": Pretraining,
+        "privacy": Privacy,
         "training": Training,
         "limits": LimitOptions,
     }
     for key, cls in sections.items():
         if key in data:
             parts[key] = _check(cls, {} if data[key] is None else data[key], key, errors)
+    if data.get("ensemble") is not None:
+        parts["ensemble"] = _ensemble(data["ensemble"], parts["inputs"], errors)
     if errors:
         raise ConfigError("\n".join(errors))
     return Config(**parts)
@@ -108,9 +114,13 @@ def dump_config(config: Config) -> str:
         "domain": config.domain.model_dump(mode="json", exclude_none=True),
         "split": config.split.model_dump(mode="json", exclude_none=True),
         "pretraining": config.pretraining.model_dump(mode="json"),
+        "privacy": config.privacy.model_dump(mode="json", exclude_none=True),
         "training": config.training.model_dump(mode="json", exclude_none=True),
         "limits": config.limits.model_dump(mode="json"),
     }
+    if config.ensemble.members:
+        told = [member.model_dump(mode="json", exclude_none=True) for member in config.ensemble.members]
+        data["ensemble"] = {"members": [{key: value for key, value in own.items() if value != {}} for own in told]}
     return yaml.safe_dump(data, sort_keys=False, allow_unicode=True, default_flow_style=None, width=110)
 
 
@@ -186,6 +196,50 @@ def _input(name: str, value: Any, errors: list[str]) -> Any:
             f" for input '{name}'",
         )
     return _check(INPUTS[modality], options, path, errors)
+
+
+def _ensemble(value: Any, inputs: dict[str, Any], errors: list[str]) -> Any:
+    """The section with its members; their encoders only once the inputs are known."""
+    if isinstance(value, dict) and "members" in value:
+        if not isinstance(value["members"], list | tuple):
+            errors.append(f"ensemble.members: must be a list of mappings; got {value['members']!r:.80}.")
+            return None
+        members = [
+            _member(f"ensemble.members.{number}", {} if member is None else member, inputs, errors)
+            for number, member in enumerate(value["members"], 1)
+        ]
+        value = {**value, "members": [member for member in members if member is not None]}
+    return _check(Ensemble, value, "ensemble", errors)
+
+
+def _member(path: str, value: Any, inputs: dict[str, Any], errors: list[str]) -> Any:
+    if not isinstance(value, dict):
+        errors.append(f"{path}: must be a mapping of options; got {value!r:.80}.")
+        return None
+    options = dict(value)
+    if options.get("fusion") is not None:
+        options["fusion"] = _typed(
+            f"{path}.fusion", "fusion", options["fusion"], FUSIONS, "gated", _added_fusions, errors
+        )
+    encoders, parsed = _mapping(options, "encoders", errors), {}
+    for name, encoder in encoders.items():
+        given, where = inputs.get(str(name)), f"{path}.encoders.{name}"
+        if inputs and str(name) not in inputs:
+            errors.append(f"{where}: there is no such input. {did_you_mean(str(name), inputs)}")
+        if given is None:
+            continue
+        found = _typed(
+            where, "encoder", encoder, ENCODERS[given.modality], given.encoder.type,
+            lambda modality=given.modality: _added_encoders(modality), errors, f" for input '{name}'",
+        )  # fmt: skip
+        kinds = {given.encoder.type} | ({found.type} if found is not None else set())
+        if len(kinds) > 1 and (other := kinds & OWN_READING):
+            errors.append(
+                f"{where}.type: must read the input as its own encoder ({given.encoder.type}) does; got {found.type}, and "
+                f"{min(other)} reads in a way of its own. Leave it out."
+            )
+        parsed[str(name)] = found
+    return _check(Member, {**options, "encoders": parsed}, path, errors)
 
 
 def _typed(path, noun, value, known, default, added, errors, whose="") -> Any:

@@ -1,6 +1,7 @@
 """Rows to batches, read while the batches before them are used."""
 
 import copy
+import itertools
 import queue
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -96,7 +97,8 @@ class Rows:
         self.table, self.readers = table, dict(readers)
         self.problems = Problems() if problems is None else problems
         self.targets = {name: coder.read(table) for name, coder in (targets or {}).items()}
-        loader, allowance = loader or MediaLoader(), Allowance(memory)
+        self.loader, self.memory = loader or MediaLoader(), memory
+        loader, allowance = self.loader, Allowance(memory)
         self.columns: dict[str, ValueColumn | MediaColumn] = {
             name: MediaColumn(reader, table, loader, self.problems, allowance)
             if isinstance(reader, MediaReader)
@@ -108,6 +110,11 @@ class Rows:
 
     def __len__(self) -> int:
         return len(self.table)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """In another process the same rows, which reads their files itself and notes what is wrong with them."""
+        own = self.table, self.readers, self.problems.strict, self.loader, self.memory
+        return _again, (*own, self.targets, self.known)
 
     def only(self, name: str) -> "Rows":
         """The same rows with one of the inputs; what is read or noted for either is for both."""
@@ -146,18 +153,19 @@ class Rows:
     def batches(self, size: int, order: Sequence[int] | np.ndarray | None = None) -> Iterator[Batch]:
         """All rows, or those of `order`, `size` at a time; a thread reads the next ones while one is used."""
         order = np.arange(len(self)) if order is None else np.asarray(order)
-        starts = range(0, len(order), size)
-        if len(starts) <= 1:
-            yield from (self.batch(order) for _ in starts)
+        yield from self.in_parts([order[start : start + size] for start in range(0, len(order), size)])
+
+    def in_parts(self, parts: Sequence[np.ndarray]) -> Iterator[Batch]:
+        """The rows of each part as a batch; a thread reads the next ones while one is used."""
+        if len(parts) <= 1:
+            yield from map(self.batch, parts)
             return
         ready: queue.Queue[Batch | BaseException] = queue.Queue(AHEAD)
         stop = threading.Event()
-        thread = threading.Thread(
-            target=self._fill, args=(order, size, ready, stop), name="sensorium-reader", daemon=True
-        )
+        thread = threading.Thread(target=self._fill, args=(parts, ready, stop), name="sensorium-reader", daemon=True)
         thread.start()
         try:
-            for _ in starts:
+            for _ in parts:
                 got = ready.get()
                 if isinstance(got, BaseException):
                     raise got
@@ -171,20 +179,33 @@ class Rows:
                     pass
 
     def _fill(
-        self, order: np.ndarray, size: int, ready: "queue.Queue[Batch | BaseException]", stop: threading.Event
+        self, parts: Sequence[np.ndarray], ready: "queue.Queue[Batch | BaseException]", stop: threading.Event
     ) -> None:
         """Put each part's batch into `ready`; the next part's files are asked for before one's are waited for."""
         try:
-            part = order[:size]
-            asked = self.begin(part)
-            while len(part) and not stop.is_set():
-                order = order[size:]
-                following = order[:size]
+            asked = self.begin(parts[0])
+            for part, following in itertools.pairwise(itertools.chain(parts, [parts[-1][:0]])):
+                if stop.is_set():
+                    return
                 ahead = self.begin(following)
                 ready.put(self.finish(part, asked))
-                part, asked = following, ahead
+                asked = ahead
         except BaseException as error:  # raised again where the batches are taken
             ready.put(error)
+
+
+def _again(
+    table: Table,
+    readers: Mapping[str, Reader | MediaReader],
+    strict: bool,
+    loader: MediaLoader,
+    memory: int,
+    targets: dict[str, tuple[np.ndarray, np.ndarray]],
+    known: dict[str, tuple[np.ndarray, np.ndarray]],
+) -> Rows:
+    rows = Rows(table, readers, None, Problems(strict), loader, memory)
+    rows.targets, rows.known = targets, known
+    return rows
 
 
 class EpochSampler:

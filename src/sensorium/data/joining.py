@@ -1,4 +1,4 @@
-"""Several batches to one."""
+"""Several batches to one, and a part of one."""
 
 from collections.abc import Sequence
 
@@ -8,7 +8,17 @@ from torch import Tensor
 from sensorium.data.batches import Batch
 from sensorium.encoders.features import Features, Input
 
-__all__ = ["appended"]
+__all__ = ["appended", "rows_of"]
+
+
+def rows_of(batch: Batch, rows: slice) -> Batch:
+    """A batch's rows in a slice."""
+    inputs = {
+        name: Input(values[rows], mask[rows], None if known is None else Features(*(part[rows] for part in known)))
+        for name, (values, mask, known) in batch.inputs.items()
+    }
+    targets = {name: (values[rows], mask[rows]) for name, (values, mask) in batch.targets.items()}
+    return Batch(inputs, targets, batch.rows[rows])
 
 
 def appended(batch: Batch, others: Sequence[Batch]) -> Batch:

@@ -89,9 +89,16 @@ class MediaReader:
 
 
 class ImageReader(MediaReader):
-    """Pictures, resized to one size. Options: size (height, width) in pixels."""
+    """Pictures, resized to one size. Options: size (height, width) in pixels; faces: blur, where they are to be."""
 
     modality = "image"
+
+    def __init__(self, column: str, bag: int = 1, limits: Limits | None = None, **options: Any):
+        super().__init__(column, bag, limits, **options)
+        if "faces" in options:
+            from sensorium.media.faces import opencv  # here: it is an extra
+
+            opencv()  # refused now, not in every row
 
     @property
     def shape(self) -> tuple[int, ...]:

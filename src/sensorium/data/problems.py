@@ -2,12 +2,13 @@
 
 from dataclasses import dataclass, field
 from threading import Lock
+from typing import NamedTuple
 
 import pandas as pd
 
 from sensorium.errors import DataError
 
-__all__ = ["Problem", "Problems"]
+__all__ = ["Count", "Problem", "Problems"]
 
 
 @dataclass(frozen=True, order=True)
@@ -60,12 +61,29 @@ class Problems:
         rows = [vars(problem) for problem in sorted(self.found)]
         return pd.DataFrame(rows, columns=["table", "row", "column", "kind", "reason"])
 
-    def lines(self) -> list[str]:
-        """A line for people for each column and kind of problem: how many, and the first."""
-        lines = []
+    def counts(self) -> list["Count"]:
+        """How many there are of each column and kind, and the first."""
+        found = []
         for (column, kind), group in self.frame().groupby(["column", "kind"]):
             first = group.iloc[0]
             count = len(group[["table", "row"]].drop_duplicates())  # two inputs may read the same file
-            rows = f"{count} row{'s' * (count > 1)}"
-            lines.append(f"column '{column}': {rows} {WORDS[kind]}, the first in row {first.row}: {first.reason}.")
-        return lines
+            found.append(Count(column, kind, count, int(first.row), first.reason))
+        return found
+
+    def lines(self) -> list[str]:
+        """A line for people for each of `counts`."""
+        return [str(count) for count in self.counts()]
+
+
+class Count(NamedTuple):
+    """Problems of one column and kind: in how many rows, and the first of them."""
+
+    column: str
+    kind: str
+    rows: int
+    row: int
+    reason: str
+
+    def __str__(self) -> str:
+        rows = f"{self.rows} row{'s' * (self.rows > 1)}"
+        return f"column '{self.column}': {rows} {WORDS[self.kind]}, the first in row {self.row}: {self.reason}."

@@ -7,8 +7,10 @@ import os
 import re
 import tempfile
 from collections import Counter
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -18,15 +20,20 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from sensorium.data.cells import locate
+from sensorium.data.hf_dataset import from_dataset, is_dataset
 from sensorium.errors import DataError
 from sensorium.media.cache import SCRATCH, cache_folder
 
-__all__ = ["Table", "read_table", "write_atomically", "write_table"]
+__all__ = [
+    "Table", "as_parquet", "check_writable", "checked", "csv_parts", "parquet_schema", "read_table", "reading",
+    "write_atomically", "write_parts", "write_table",
+]  # fmt: skip
 
 PLACE = np.int32  # of a row: a table has fewer than 2^31, and for a million each array is 4 MB smaller
 PART = 4096  # cells that become Python's values at once
 BLOCK = 1024  # rows of a mapped table whose cells lie together, so that a row touches few pages
 SMALL = 8 * 2**20  # bytes, encoded; a larger Parquet file's rows stay on disk, mapped into memory
+WRITERS = (".csv", ".jsonl", ".ndjson", ".parquet", ".tsv")
 READERS = (".csv", ".tsv", ".parquet", ".jsonl", ".ndjson", ".json")
 
 
@@ -52,6 +59,10 @@ class Table:
 
     def __len__(self) -> int:
         return len(self.source) if self.places is None else len(self.places)
+
+    def __getstate__(self) -> dict[str, Any]:
+        # In another process: the cells of a mapped file travel with the table, and the folder may be another.
+        return {**vars(self), "mapped": None, "root": self.root.absolute()}
 
     @property
     def columns(self) -> list[str]:
@@ -153,8 +164,8 @@ def read_table(source: Any, media_root: str | os.PathLike[str] | None = None) ->
     CSV and TSV cells stay text until a column's kind is known, so that a country 'NA' or a code '007' is not lost.
 
     Args:
-        source: a path (.csv, .tsv, .parquet, .jsonl), a pandas or pyarrow table, a list of dicts, or a dict of columns:
-            arrays (an axis for rows first), lists of PIL images, of (wave, rate) pairs, of bytes, of paths.
+        source: a path (.csv, .tsv, .parquet, .jsonl), a pandas or pyarrow table, a `datasets.Dataset`, a list of dicts, or a
+            dict of columns: arrays (an axis for rows first), lists of PIL images, of (wave, rate) pairs, of bytes, of paths.
         media_root: where relative paths in cells start; the table's own folder where left out.
 
     Raises:
@@ -170,6 +181,8 @@ def read_table(source: Any, media_root: str | os.PathLike[str] | None = None) ->
         frame, name, root = source.copy(deep=False), "the table", Path()
     elif isinstance(source, pa.Table):
         frame, name, root = source, "the table", Path()
+    elif is_dataset(source):
+        frame, name, root = from_dataset(source), "the table", Path()
     elif isinstance(source, Mapping):
         frame, name, root = _from_columns(source), "the table", Path()
     elif isinstance(source, Sequence) and all(isinstance(row, Mapping) for row in source):
@@ -179,6 +192,12 @@ def read_table(source: Any, media_root: str | os.PathLike[str] | None = None) ->
             "a table must be a path, a pandas or pyarrow table, a dict of columns or a list of dicts; "
             f"got {type(source).__name__}."
         )
+    frame = checked(frame, name)
+    return Table(frame, Path(media_root) if media_root is not None else root, name, mapped=mapped, path=path)
+
+
+def checked(frame: pd.DataFrame | pa.Table, name: str) -> pd.DataFrame | pa.Table:
+    """Rows whose columns have names that differ."""
     arrow = isinstance(frame, pa.Table)
     columns = [str(column).strip() for column in (frame.column_names if arrow else frame.columns)]
     twice = sorted(column for column, count in Counter(columns).items() if count > 1)
@@ -186,8 +205,7 @@ def read_table(source: Any, media_root: str | os.PathLike[str] | None = None) ->
         raise DataError(f"{name}: several columns are called '{twice[0]}'; names must differ.")
     if not len(frame) or not columns:
         raise DataError(f"{name} has no rows.")
-    frame = frame.rename_columns(columns) if arrow else frame.set_axis(columns, axis=1).reset_index(drop=True)
-    return Table(frame, Path(media_root) if media_root is not None else root, name, mapped=mapped, path=path)
+    return frame.rename_columns(columns) if arrow else frame.set_axis(columns, axis=1).reset_index(drop=True)
 
 
 def _read_file(path: Path) -> tuple[pd.DataFrame | pa.Table, mmap.mmap | None]:
@@ -202,20 +220,24 @@ def _read_file(path: Path) -> tuple[pd.DataFrame | pa.Table, mmap.mmap | None]:
         raise DataError(
             f"cannot read {path.name}: '{ending}' is no table's ending. There are: {', '.join(sorted(READERS))}."
         )
-    try:
+    with reading(path):
         if ending in {".csv", ".tsv"}:
-            separator = "\t" if ending == ".tsv" else _separator(path)
-            # Without `header`, names that come twice stay so, and a row of too many cells is an error, not cut.
-            frame = pd.read_csv(
-                path, sep=separator, dtype=str, keep_default_na=False, encoding="utf-8-sig", header=None
-            )
-            names = [name or f"Unnamed: {i}" for i, name in enumerate(frame.iloc[0])]
-            # Text in Arrow's layout takes a third of what Python's does.
-            arrays = [pa.array(frame[i].iloc[1:], pa.large_string(), from_pandas=True) for i in frame.columns]
-            return pa.Table.from_arrays(arrays, names), None
+            return next(csv_parts(path)), None
         if ending == ".parquet":
             return _from_parquet(path)
         return _from_json(path), None
+
+
+@contextmanager
+def reading(path: Path) -> Iterator[None]:
+    """Around the reading of a table's file: says what is wrong with it.
+
+    Raises:
+        DataError: it can't be read.
+    """
+    ending = path.suffix.lower()
+    try:
+        yield
     except DataError:
         raise
     except UnicodeDecodeError as error:
@@ -224,6 +246,28 @@ def _read_file(path: Path) -> tuple[pd.DataFrame | pa.Table, mmap.mmap | None]:
         raise DataError(f"{path.name} has no rows.") from error
     except (ValueError, pa.ArrowException, OSError) as error:  # ParserError of pandas is a ValueError
         raise DataError(f"cannot read {path.name} as {ending[1:]}: {' '.join(str(error).split())[:200]}") from error
+
+
+def csv_parts(path: Path, size: int | None = None) -> Iterator[pa.Table]:
+    """The rows of a CSV or TSV file as text, `size` at a time; all at once where left out."""
+    separator = "\t" if path.suffix.lower() == ".tsv" else _separator(path)
+    # Without `header`, names that come twice stay so, and a row of too many cells is an error, not cut.
+    options = {"sep": separator, "dtype": str, "keep_default_na": False, "encoding": "utf-8-sig", "header": None}
+    if size is None:
+        yield from _texts([pd.read_csv(path, **options)])
+        return
+    with pd.read_csv(path, **options, chunksize=size) as reader:
+        yield from _texts(chain([reader.get_chunk(size + 1)], reader))  # the first has the names, too
+
+
+def _texts(frames: Iterable[pd.DataFrame]) -> Iterator[pa.Table]:
+    names: list[str] | None = None
+    for frame in frames:
+        if names is None:
+            names, frame = [name or f"Unnamed: {i}" for i, name in enumerate(frame.iloc[0])], frame.iloc[1:]
+        # Text in Arrow's layout takes a third of what Python's does.
+        arrays = [pa.array(frame[i], pa.large_string(), from_pandas=True) for i in frame.columns]
+        yield pa.Table.from_arrays(arrays, names)
 
 
 def _separator(path: Path) -> str:
@@ -239,23 +283,28 @@ def _from_parquet(path: Path) -> tuple[pa.Table, mmap.mmap | None]:
     A row of Parquet can't be read without the thousands beside it; one of a mapped Arrow file can.
     """
     file = pq.ParquetFile(path)
-    plain = pa.schema(
-        [
-            pa.field(field.name, field.type.value_type if pa.types.is_dictionary(field.type) else field.type)
-            for field in file.schema_arrow
-        ]
-    )
-    wanted = [name for name in plain.names if not re.fullmatch(r"__index_level_\d+__", name)]
+    plain = parquet_schema(file)
     groups = [file.metadata.row_group(i) for i in range(file.metadata.num_row_groups)]
     if sum(group.total_byte_size for group in groups) <= SMALL:
-        return file.read(wanted).cast(pa.schema([plain.field(name) for name in wanted])), None
+        return file.read(plain.names).cast(plain), None
     with tempfile.NamedTemporaryFile(dir=_scratch(), prefix=SCRATCH, suffix=".arrow") as scratch:
         with pa.OSFile(scratch.name, "wb") as sink, pa.ipc.new_file(sink, plain) as writer:
-            for batch in file.iter_batches(65_536, use_threads=False):
+            for batch in file.iter_batches(65_536, columns=plain.names, use_threads=False):
                 writer.write_table(pa.Table.from_batches([batch]).cast(plain), max_chunksize=BLOCK)
         pa.default_memory_pool().release_unused()
         mapped = mmap.mmap(scratch.fileno(), 0, access=mmap.ACCESS_READ)
-        return pa.ipc.open_file(pa.py_buffer(mapped)).read_all().select(wanted), mapped
+        return pa.ipc.open_file(pa.py_buffer(mapped)).read_all(), mapped
+
+
+def parquet_schema(file: pq.ParquetFile) -> pa.Schema:
+    """The columns of a Parquet file that are read, without the index that pandas writes, and as plain values."""
+    return pa.schema(
+        [
+            pa.field(field.name, field.type.value_type if pa.types.is_dictionary(field.type) else field.type)
+            for field in file.schema_arrow
+            if not re.fullmatch(r"__index_level_\d+__", field.name)
+        ]
+    )
 
 
 def _scratch() -> str | None:
@@ -286,6 +335,11 @@ def _from_json(path: Path) -> pd.DataFrame:
 
 
 def _from_columns(columns: Mapping[Any, Any]) -> pd.DataFrame:
+    if columns and all(map(is_dataset, columns.values())):
+        splits = ", ".join(map(str, columns))
+        raise DataError(
+            f"a table must be one split of a set; got all of them ({splits}). Give one: set['{next(iter(columns))}']."
+        )
     for name, values in columns.items():
         if isinstance(values, str | bytes) or getattr(values, "ndim", 1) == 0 or not hasattr(values, "__len__"):
             raise DataError(f"column '{name}' must be a list or an array; got {type(values).__name__}.")
@@ -313,19 +367,94 @@ def write_table(frame: pd.DataFrame, path: str | os.PathLike[str]) -> None:
     Raises:
         DataError: another ending.
     """
+    write_parts([frame], path)
+
+
+def write_parts(parts: Iterable[pd.DataFrame | pa.Table], path: str | os.PathLike[str]) -> None:
+    """`write_table` of rows that come in parts of the same columns; one part is in memory at a time.
+
+    Raises:
+        DataError: another ending.
+    """
     path = Path(path)
+    check_writable(path)
     ending = path.suffix.lower()
     if ending == ".parquet":
-        sink = pa.BufferOutputStream()
-        pq.write_table(pa.Table.from_pandas(frame, preserve_index=False), sink)
-        content = sink.getvalue().to_pybytes()
-    elif ending in {".csv", ".tsv"}:
-        content = frame.to_csv(index=False, sep="\t" if ending == ".tsv" else ",").encode()
-    elif ending in {".jsonl", ".ndjson"}:
-        content = frame.to_json(orient="records", lines=True, force_ascii=False).encode()
+        content = as_parquet(
+            part if isinstance(part, pa.Table) else pa.Table.from_pandas(part, preserve_index=False) for part in parts
+        )
+        write_atomically(path, content)
+        return
+    frames = (part.to_pandas() if isinstance(part, pa.Table) else part for part in parts)
+    if ending in {".csv", ".tsv"}:
+        separator = "\t" if ending == ".tsv" else ","
+        numbered = enumerate(frames)
+        content = (frame.to_csv(index=False, sep=separator, header=part == 0).encode() for part, frame in numbered)
     else:
-        raise DataError(f"cannot write {path.name}: '{ending}' must be one of .csv, .jsonl, .parquet, .tsv.")
+        content = (frame.to_json(orient="records", lines=True, force_ascii=False).encode() for frame in frames)
     write_atomically(path, content)
+
+
+def check_writable(path: Path) -> None:
+    """
+    Raises:
+        DataError: no table can be written with this ending.
+    """
+    if path.suffix.lower() not in WRITERS:
+        raise DataError(
+            f"cannot write {path.name}: '{path.suffix.lower()}' must be one of .csv, .jsonl, .parquet, .tsv."
+        )
+
+
+def as_parquet(
+    tables: Iterable[pa.Table], size: int | None = None, told: Callable[[], dict[str, str]] = dict, **options: Any
+) -> Iterator[bytes]:
+    """The bytes of a Parquet file of tables of one schema, as they come.
+
+    Args:
+        tables: its rows, in pieces.
+        size: rows of a row group, at most.
+        told: called at the end for what the file is to tell of itself.
+        options: of `pyarrow.parquet.ParquetWriter`.
+    """
+    sink, writer = _Sink(), None
+    for table in tables:
+        writer = writer or pq.ParquetWriter(pa.PythonFile(sink, "w"), table.schema, **options)
+        writer.write_table(table, row_group_size=size)
+        yield sink.take()
+    if writer is not None:
+        if about := told():
+            writer.add_key_value_metadata(about)
+        writer.close()
+    yield sink.take()
+
+
+class _Sink:
+    """A file that is written to, whose bytes are taken away meanwhile."""
+
+    closed = False
+
+    def __init__(self) -> None:
+        self.pieces: list[bytes] = []
+        self.length = 0
+
+    def write(self, piece: Any) -> int:
+        self.pieces.append(bytes(piece))
+        self.length += len(self.pieces[-1])
+        return len(self.pieces[-1])
+
+    def tell(self) -> int:
+        return self.length
+
+    def flush(self) -> None:
+        """Nothing waits."""
+
+    def close(self) -> None:
+        self.closed = True
+
+    def take(self) -> bytes:
+        taken, self.pieces = b"".join(self.pieces), []
+        return taken
 
 
 def write_atomically(path: Path, content: bytes | Iterable[bytes]) -> None:

@@ -4,6 +4,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from sensorium.encoders.graph import in_graph
 from sensorium.errors import ConfigError
 
 __all__ = ["GridTokens", "pixels"]
@@ -27,7 +28,8 @@ def pixels(name: str, images: Tensor) -> Tensor:
             f"{name} must be given images of 3 channels, 8 x 8 pixels or more: (rows, 3, height, width); "
             f"got {tuple(images.shape)}."
         )
-    images = images.contiguous(memory_format=torch.channels_last)
+    if not in_graph():
+        images = images.contiguous(memory_format=torch.channels_last)
     if images.dtype == torch.uint8:
         images = images.float() / 255
     return (images - 0.5) / 0.25

@@ -8,6 +8,7 @@ from torch import Tensor, nn
 from sensorium.encoders.checks import at_least, shaped, sizes
 from sensorium.encoders.convolution import Conv2d
 from sensorium.encoders.features import Features
+from sensorium.encoders.graph import in_graph
 from sensorium.encoders.rows import encode_present
 from sensorium.errors import ConfigError
 
@@ -57,7 +58,8 @@ class ImageFlatCNN(nn.Module):
             )
         layers: list[nn.Module] = []
         for before, out in zip((3, *channels[:-1]), channels, strict=True):
-            layers += [Conv2d(before, out, 3), nn.ReLU(), nn.MaxPool2d(2)]
+            # ReLU of the largest is the largest of the ReLUs, and has a quarter of the numbers to look at.
+            layers += [Conv2d(before, out, 3), nn.MaxPool2d(2), nn.ReLU(inplace=True)]
         self.stages = nn.Sequential(*layers)
         self.dense = nn.Linear(channels[-1] * height * across, width)
 
@@ -66,6 +68,8 @@ class ImageFlatCNN(nn.Module):
         return encode_present(self._encode, values, mask, self.width)
 
     def _encode(self, values: Tensor, mask: Tensor) -> Features:
+        if not in_graph():
+            values = values.contiguous(memory_format=torch.channels_last)  # where convolutions and pools are faster
         x = values.float() / 255 if values.dtype == torch.uint8 else values
         x = self.dense(self.stages(x).flatten(1)).relu()  # (B, width)
         return Features(x[:, None], mask[:, None])  # (B, 1, width), (B, 1)

@@ -56,9 +56,10 @@ class BiGRU(nn.Module):
         front = goes.scatter(1, goes, step.expand_as(goes))  # (B, T), its inverse
         turn = torch.where(step < count, count - 1 - step, step)  # (B, T), the real part reversed; its own inverse
         x = _reorder(x.masked_fill(~mask[..., None], 0), front)
+        start = x.new_zeros(1, x.shape[0], self.ahead[0].hidden_size)  # said, as torch's own can't be vectorised over rows
         for i, (ahead, back) in enumerate(zip(self.ahead, self.back, strict=True)):
             if i:
                 x = self.drop(x)
-            forwards, backwards = ahead(x)[0], back(_reorder(x, turn))[0]  # each (B, T, hidden)
+            forwards, backwards = ahead(x, start)[0], back(_reorder(x, turn), start)[0]  # each (B, T, hidden)
             x = torch.cat([forwards, _reorder(backwards, turn)], dim=2)  # (B, T, 2 * hidden)
         return _reorder(x, goes).masked_fill(~mask[..., None], 0)

@@ -7,8 +7,9 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from sensorium.data.batches import Rows
+from sensorium.data.batches import Batch, Rows
 from sensorium.data.targets import TargetCoder, shifted
+from sensorium.evaluation.memory import less_at_once
 from sensorium.evaluation.metrics import OF_ANSWERS, score
 from sensorium.evaluation.text_metrics import statistics
 from sensorium.heads.decoding import Sampling
@@ -28,10 +29,18 @@ def outputs(
     """What each head says for all rows, see `said`. `keep`: the inputs left present; what is asked of a head stays."""
     model.eval()
     found: dict[str, list[np.ndarray]] = {name: [] for name in model.targets}
-    for batch in rows.batches(batch_size):
+
+    def ask(batch: Batch) -> dict[str, np.ndarray]:
         inputs = batch.inputs if keep is None else model.drop(batch.inputs, keep)
-        for name, logits in model(inputs).items():
-            found[name].append(said(model.head(name), logits, batch.targets.get(name), sampling))
+        return {
+            name: said(model.head(name), logits, batch.targets.get(name), sampling)
+            for name, logits in model(inputs).items()
+        }
+
+    for batch in rows.batches(batch_size):
+        for part in less_at_once(ask, batch):
+            for name, answers in part.items():
+                found[name].append(answers)
     return {name: np.concatenate(parts) for name, parts in found.items()}
 
 

@@ -11,7 +11,6 @@ import torch
 from sensorium.data.batches import Rows
 from sensorium.data.media_readers import MediaReader
 from sensorium.data.targets import TargetCoder
-from sensorium.data.text import as_text
 from sensorium.encoders.features import Input
 from sensorium.evaluation.alone import majority
 from sensorium.evaluation.answers import said, scored
@@ -109,7 +108,7 @@ class Damage:
         if isinstance(reader, MediaReader):
             return [apply(file, amount, random, others) for file in item]
         if reader.modality == "text":
-            text = as_text(self.rows.columns[name].cells[0][place])
+            text = reader.text(self.rows.columns[name].cells[0][place])
             return reader.read([apply(text, amount, random, others)], lambda *_: None)
         return apply(item, amount, random, others)
 

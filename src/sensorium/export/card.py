@@ -12,6 +12,8 @@ from typing import Any
 
 import yaml
 
+from sensorium.privacy.words import privacy_lines
+
 __all__ = ["card"]
 
 FEW = 20  # training rows of a class, below which its answers are little tried
@@ -42,6 +44,9 @@ def card(predictor: Any, title: str, use: str | None = None, licence: str | None
     parts.append("## Data\n\n" + _data(predictor))
     parts.append("## Scores\n\n" + _scores(predictor))
     parts.append("## Limits\n\n" + "\n".join(f"- {line}" for line in _limits(predictor)))
+    if "privacy" in predictor.metrics:
+        lines = privacy_lines(predictor.metrics["privacy"])
+        parts.append("## Privacy\n\n" + "\n".join(f"- {_text(line)}" for line in lines))
     parts.append("## Network\n\n" + _network(predictor))
     parts.append("## How to use it\n\n" + _how(title))
     return "\n\n".join(parts) + "\n"
@@ -135,7 +140,7 @@ def _data(predictor: Any) -> str:
     if problems := run.get("problems"):
         told.append(f"{problems:,} cells could not be used and counted as missing.")
     for name, coder in predictor.coders.items():
-        if coder.counts:
+        if coder.counts and "privacy" not in predictor.metrics:  # the counts are of the rows learned from
             pairs = sorted(zip(coder.classes, coder.counts, strict=True), key=lambda pair: -pair[1])
             shown = [[_code(label), f"{count:,}"] for label, count in pairs[:30]]
             told.append(f"Training rows of each class of {_code(name)}:\n\n" + _table(["class", "rows"], shown))
@@ -185,7 +190,7 @@ def _limits(predictor: Any) -> list[str]:
         )
     for name, coder in predictor.coders.items():
         rare = [label for label, count in zip(coder.classes, coder.counts, strict=False) if count < FEW]
-        if rare:
+        if rare and "privacy" not in predictor.metrics:
             shown = ", ".join(map(_code, rare[:10])) + (f" and {len(rare) - 10} more" if len(rare) > 10 else "")
             lines.append(f"{_code(name)}: fewer than {FEW} training rows each for {shown}.")
         found = predictor.metrics.get("targets", {}).get(name)

@@ -38,7 +38,7 @@ class Gru(nn.Module):
 
     def __init__(self, gru: nn.GRU):
         super().__init__()
-        self.hidden = gru.hidden_size
+        self.hidden_size = gru.hidden_size
 
         def ordered(part: Tensor) -> Tensor:  # torch's order is r, z, n; ONNX's z, r, n
             r, z, n = part.detach().chunk(3)
@@ -48,8 +48,8 @@ class Gru(nn.Module):
         self.register_buffer("over", ordered(gru.weight_hh_l0))  # (1, 3 * hidden, hidden)
         self.register_buffer("bias", torch.cat([ordered(gru.bias_ih_l0), ordered(gru.bias_hh_l0)], 1))
 
-    def forward(self, x: Tensor) -> tuple[Tensor, None]:
-        options = {"hidden_size": self.hidden, "linear_before_reset": 1}
+    def forward(self, x: Tensor, start: Tensor | None = None) -> tuple[Tensor, None]:  # which is zeros here
+        options = {"hidden_size": self.hidden_size, "linear_before_reset": 1}
         return _recurrent("GRU", x, [self.into, self.over, self.bias], options), None
 
 

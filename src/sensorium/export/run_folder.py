@@ -11,7 +11,7 @@ from safetensors.torch import save as save_tensors
 from tokenizers import Tokenizer
 
 from sensorium.baselines.wide import Wide
-from sensorium.build import build_model, restore_readers
+from sensorium.build import build_members, build_model, restore_readers
 from sensorium.config import Config, dump_config, parse_config
 from sensorium.data.schema import Schema
 from sensorium.data.table import write_atomically, write_table
@@ -59,6 +59,8 @@ def write_run(folder: Path, predictor: Any) -> None:
         "single": None if model.single is None else model.single.modality,
         "borrows": model.single is not None and model.single.borrows,
     }
+    if model.members:
+        inputs["members"] = list(model.members)
     if model.sources:
         inputs["sources"] = {name: source.to_json() for name, source in model.sources.items()}
     weights = {name: value.contiguous() for name, value in model.state_dict().items()}
@@ -69,8 +71,8 @@ def write_run(folder: Path, predictor: Any) -> None:
     write_json(folder / "metrics.json", predictor.metrics)
     if predictor.out_of_fold is not None:
         write_table(predictor.out_of_fold, folder / OUT_OF_FOLD)
-    write_table(predictor.history, folder / "history.csv")
     if len(predictor.history):
+        write_table(predictor.history, folder / "history.csv")
         write_atomically(folder / "history.png", history_plot(predictor.history.to_dict(orient="records")))
     write_table(predictor.found, folder / "problems.csv")
     write_json(folder / "run.json", {**predictor.run, "format": FORMAT, "files": seal(folder)})
@@ -160,7 +162,11 @@ def _tokenizer(path: Path) -> str:
 
 def _network(config: Config, readers: Any, coders: Any, sources: Any, states: dict[str, Any]) -> MultimodalModel:
     """The network of a run, without its weights."""
-    model = build_model(config, readers, coders, sources)
+    if members := states.get("members"):
+        model = build_members(config, members, readers, coders, sources)
+        model.members = tuple(members)
+    else:
+        model = build_model(config, readers, coders, sources)
     if states.get("wide"):
         model.wide = Wide(readers, states["wide"], model.frozen)
     if (modality := states.get("single")) is not None:

@@ -106,6 +106,10 @@ class Generation(nn.Module):
         count = told.sum(1)
         return masked_mean(losses.sum(1) / count.clamp(min=1), mask, count.to(losses.dtype))
 
+    def amount(self, target: Tensor, mask: Tensor) -> Tensor:
+        """What `loss` is the mean over: the tokens of the texts in the rows with mask True."""
+        return (target[mask, 1] >= 0).sum()
+
     @torch.no_grad()
     def generate(self, logits: Tensor, asked: Tensor | None = None, sampling: Sampling | None = None) -> Tensor:
         """The texts' tokens without their end: (B, max_tokens), -1 where there are none.

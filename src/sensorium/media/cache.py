@@ -25,9 +25,10 @@ import numpy as np
 
 from sensorium.errors import DataError
 from sensorium.media.decode import Decoded
+from sensorium.media.faces import opencv
 from sensorium.media.limits import LIMITS, Limits
 
-__all__ = ["MediaCache", "Recipe", "cache_folder", "clear_cache", "content_digest", "open_cache"]
+__all__ = ["MediaCache", "Recipe", "cache_folder", "clear_cache", "content_digest", "open_cache", "pack"]
 
 FORMAT = 1
 STORE = "media.lmdb"
@@ -49,8 +50,9 @@ def cache_folder() -> Path:
 
 
 @cache
-def _versions() -> list[str]:
-    return [f"{name} {version(name)}" for name in ("av", "numpy", "pillow", "soundfile", "soxr")]
+def _versions(faces: bool) -> list[str]:
+    more = [f"opencv {opencv().__version__}"] if faces else []
+    return [f"{name} {version(name)}" for name in ("av", "numpy", "pillow", "soundfile", "soxr")] + more
 
 
 @dataclass(frozen=True, eq=False)
@@ -68,8 +70,18 @@ class Recipe:
 
     @cached_property
     def digest(self) -> bytes:
-        told = [FORMAT, _versions(), self.kind, sorted(self.options.items()), sorted(vars(self.limits).items())]
+        told = [
+            FORMAT,
+            _versions("faces" in self.options),
+            self.kind,
+            sorted(self.options.items()),
+            sorted(vars(self.limits).items()),
+        ]
         return hashlib.sha256(json.dumps(told).encode()).digest()
+
+    def key(self, content: bytes) -> bytes:
+        """The key of a file decoded so; `content`: the hash of what it holds."""
+        return hashlib.sha256(content + self.digest).digest()[:KEY]
 
 
 def content_digest(source: Path | bytes) -> bytes:
@@ -141,7 +153,7 @@ class MediaCache:
         Raises:
             OSError: it can't be read.
         """
-        return hashlib.sha256(self.digest(source) + recipe.digest).digest()[:KEY]
+        return recipe.key(self.digest(source))
 
     def digest(self, source: Path | bytes) -> bytes:
         """The hash of a file's content."""
@@ -196,9 +208,13 @@ class MediaCache:
 
     def put(self, items: Mapping[bytes, Decoded]) -> None:
         """Keep values, all of them or none; the oldest go where the limit is reached. A full disk ends the keeping."""
-        if not items or self.failure is not None:
+        if items and self.failure is None:
+            self.put_packed({key: pack(value) for key, value in items.items()})
+
+    def put_packed(self, packed: Mapping[bytes, bytes]) -> None:
+        """`put` of values that `pack` made bytes of."""
+        if not packed or self.failure is not None:
             return
-        packed = {key: _pack(value) for key, value in items.items()}
         now = time.time()
 
         def write(transaction: lmdb.Transaction) -> None:
@@ -325,7 +341,7 @@ def _close(store: lmdb.Environment, used: Any, seen: set[bytes], files: Any, has
     store.close()
 
 
-def _pack(value: Decoded) -> bytes:
+def pack(value: Decoded) -> bytes:
     """Values first, so that a reader who knows their shape copies them as they are."""
     array = np.ascontiguousarray(value.values)
     about = json.dumps([array.dtype.str, array.shape, value.notes]).encode()

@@ -32,7 +32,7 @@ def decode(kind: str, source: Any, options: dict[str, Any], limits: Limits = LIM
     Args:
         kind: a key of `DECODERS`.
         source: a path, a file's bytes, or what else the kind's reader takes.
-        options: image: size (height, width) in pixels. audio: sample_rate in Hz, seconds kept at most (None: all),
+        options: image: size (height, width) in pixels, faces (blur; else they stay). audio: sample_rate in Hz, seconds kept at most (None: all),
             start in seconds (0 where it isn't given). video: frames, size (height, width) in pixels.
             motion: steps, grid, pictures, size (height, width) in pixels. probe: none; gives a MediaInfo.
         limits: checked before decoding.
@@ -63,7 +63,7 @@ def add(kind: str, function: Decoder) -> None:
 
 
 def _image(source: Any, options: dict[str, Any], limits: Limits) -> Decoded:
-    return Decoded(read_image(source, tuple(options["size"]), limits))  # (3, H, W)
+    return Decoded(read_image(source, tuple(options["size"]), limits, options.get("faces") == "blur"))  # (3, H, W)
 
 
 def _audio(source: Any, options: dict[str, Any], limits: Limits) -> Decoded:

@@ -12,7 +12,7 @@ from sensorium.errors import MediaError
 from sensorium.media.limits import LIMITS, Limits, check_pixels, open_bytes
 from sensorium.media.probe import DAMAGED, HEIF_BRANDS, not_a, sniff_source
 
-__all__ = ["open_image", "read_image", "upright"]
+__all__ = ["open_image", "orientation", "read_image", "to_rgb", "upright"]
 
 ImageSource = str | os.PathLike[str] | bytes | np.ndarray | Image.Image
 Image.MAX_IMAGE_PIXELS = None  # `check_pixels` does it, with the limit of the configuration
@@ -35,7 +35,9 @@ TURNS = {
 }
 
 
-def read_image(source: ImageSource, size: tuple[int, int], limits: Limits = LIMITS) -> np.ndarray:
+def read_image(
+    source: ImageSource, size: tuple[int, int], limits: Limits = LIMITS, blurred: bool = False
+) -> np.ndarray:
     """A picture as uint8 (3, height, width), resized straight to `size`.
 
     JPEGs are decoded at the nearest smaller scale (`draft`); EXIF rotation is applied, transparency goes on white, the
@@ -45,6 +47,7 @@ def read_image(source: ImageSource, size: tuple[int, int], limits: Limits = LIMI
         source: a path, a file's bytes, a PIL image, or an array (H, W), (H, W, 3 or 4) or (3, H, W), uint8 or 0..1.
         size: (height, width) in pixels.
         limits: checked before decoding.
+        blurred: faces are looked for in the whole picture, and blurred.
 
     Raises:
         MediaError: with the reason, for whatever can't be read.
@@ -55,9 +58,9 @@ def read_image(source: ImageSource, size: tuple[int, int], limits: Limits = LIMI
         image = source
     else:
         with open_image(open_bytes(source, limits), limits) as image:
-            return _read(image, size, file=True)
+            return _read(image, size, True, blurred)
     check_pixels(image.width, image.height, limits)
-    return _read(image, size, file=False)
+    return _read(image, size, False, blurred)
 
 
 def open_image(source: bytes | Path, limits: Limits) -> Image.Image:
@@ -111,17 +114,21 @@ def _no_picture(source: bytes | Path) -> MediaError:
     return MediaError(DAMAGED if kind == "image" else not_a("image", kind))
 
 
-def _read(image: Image.Image, size: tuple[int, int], file: bool) -> np.ndarray:
+def _read(image: Image.Image, size: tuple[int, int], file: bool, blurred: bool) -> np.ndarray:
     """An opened picture as uint8 (3, height, width)."""
     try:
         if file:
-            if image.format in {"JPEG", "MPO"}:
-                image.draft("RGB", _before(_orientation(image), size))
+            if image.format in {"JPEG", "MPO"} and not blurred:
+                image.draft("RGB", _before(orientation(image), size))
             image.load()
-        turn = _orientation(image)  # again: some formats are turned as they are loaded
-        image = to_rgb(image, _before(turn, size))
+        turn = orientation(image)  # again: some formats are turned as they are loaded
+        image = to_rgb(image, None if blurred else _before(turn, size))
         if turn in TURNS:
             image = image.transpose(TURNS[turn])
+        if blurred:
+            from sensorium.media.faces import blur_faces  # here: OpenCV is an extra
+
+            image = _scaled(blur_faces(image), size[::-1])
     except (MediaError, MemoryError):
         raise
     except Exception as error:  # as above
@@ -132,10 +139,10 @@ def _read(image: Image.Image, size: tuple[int, int], file: bool) -> np.ndarray:
 def upright(image: Image.Image) -> tuple[int, int]:
     """(width, height) of an opened picture as it is to be seen; Pillow tells a TIFF file's so already."""
     width, height = image.size
-    return (height, width) if image.format != "TIFF" and _orientation(image) in SIDEWAYS else (width, height)
+    return (height, width) if image.format != "TIFF" and orientation(image) in SIDEWAYS else (width, height)
 
 
-def _orientation(image: Image.Image) -> int:
+def orientation(image: Image.Image) -> int:
     """1 to 8; 1 where the EXIF data are damaged."""
     try:
         return image.getexif().get(ORIENTATION, 1)

@@ -7,8 +7,8 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from sensorium.errors import MediaError
-from sensorium.media.cache import MediaCache, Recipe, content_digest
+from sensorium.errors import DataError, MediaError
+from sensorium.media.cache import MediaCache, Recipe, content_digest, open_cache
 from sensorium.media.decode import Decoded, decode
 from sensorium.media.limits import open_bytes
 from sensorium.media.pool import DecoderPool
@@ -45,6 +45,11 @@ class MediaLoader:
 
     def __init__(self, pool: DecoderPool | None = None, cache: MediaCache | None = None):
         self.pool, self.cache = pool, cache
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """In another process, perhaps on another machine: what that has of the same kind."""
+        pool = None if self.pool is None else self.pool.settings
+        return _like, (pool, None if self.cache is None else self.cache.size)
 
     def digest(self, source: Path | bytes) -> bytes:
         """The hash of a file's content, which the cache remembers.
@@ -92,6 +97,16 @@ class MediaLoader:
             if self.cache.failure is None:
                 return found
         return [loaded._replace(key=None) for loaded in found]
+
+
+def _like(pool: tuple[int, float, int] | None, size: int | None) -> MediaLoader:
+    cache = None
+    if size is not None:
+        try:
+            cache = open_cache(size=size)
+        except DataError:
+            pass  # all is decoded, more slowly
+    return MediaLoader(None if pool is None else shared_pool(*pool), cache)
 
 
 def probe_files(sources: Sequence[Path | bytes]) -> list[MediaInfo | MediaError]:

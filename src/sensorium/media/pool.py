@@ -52,6 +52,11 @@ class DecoderPool:
         self._settings = (workers, seconds, memory_mb, tuple(preload))
         self._start()
 
+    @property
+    def settings(self) -> tuple[int, float, int]:
+        """Workers, seconds and memory_mb."""
+        return self._settings[:3]
+
     def _start(self) -> None:
         self._crew = _Crew(*self._settings)
         self._end = weakref.finalize(self, _Crew.close, self._crew)

@@ -112,8 +112,9 @@ def run_pretraining(
     chosen = options.model_copy(update={"precision": precision, "modality_dropout": 0.0})
     sampler = EpochSampler(len(rows), options.seed)
     trained = train(
-        model, rows, checked, chosen, folder, modalities, {}, started, report, resume, sampler, objective=objective
-    )
+        model, rows, checked, chosen, folder, modalities, {}, started, report, resume, sampler, objective=objective,
+        say=say,
+    )  # fmt: skip
     merge_lora(model)
     size = max(options.batch_size, 32)
     if model.rebuilder is not None:

@@ -63,6 +63,7 @@ class Facts:
         chosen: rows worth a look, explained.
         notes: what could not be done, and why.
         audited: of `audit`, of the rows that were learned from; None where they are gone.
+        single_rows: whether rows may be shown with what is in them.
     """
 
     predictor: "Predictor"
@@ -77,10 +78,17 @@ class Facts:
     chosen: list[Chosen] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     audited: dict[str, Any] | None = None
+    single_rows: bool = True
 
 
 def gather(
-    predictor: "Predictor", table: Table | None, title: str, time_limit: float, seed: int, say: Callable[[str], None]
+    predictor: "Predictor",
+    table: Table | None,
+    title: str,
+    time_limit: float,
+    seed: int,
+    say: Callable[[str], None],
+    single_rows: bool = True,
 ) -> Facts:
     """Ask the model whatever the report needs.
 
@@ -91,20 +99,26 @@ def gather(
         time_limit: seconds for the robustness, which takes fewer rows then.
         seed: of what is drawn.
         say: called with warnings.
+        single_rows: whether rows may be shown with what is in them.
     """
     given, say = table is not None, _once(say)
     found = Found(table) if given else find_rows(predictor.run, "valid", say)
     audited = _audited(predictor)
-    facts = Facts(predictor, title, given, found, audited=audited)
+    facts = Facts(predictor, title, given, found, audited=audited, single_rows=single_rows)
     if found.table is None:
         return facts
     # The linear part has learned from the validation rows since: they are answered as when they were scored.
     with nullcontext() if given else predictor.model.as_measured():
-        return replace(facts, **_asked(predictor, found.table, time_limit, seed, say))
+        return replace(facts, **_asked(predictor, found.table, time_limit, seed, say, single_rows))
 
 
 def _asked(
-    predictor: "Predictor", table: Table, time_limit: float, seed: int, say: Callable[[str], None]
+    predictor: "Predictor",
+    table: Table,
+    time_limit: float,
+    seed: int,
+    say: Callable[[str], None],
+    single_rows: bool,
 ) -> dict[str, Any]:
     """The fields of Facts that answers to rows fill."""
     notes: list[str] = []
@@ -121,7 +135,7 @@ def _asked(
         if coder.outputs:
             say(f"explaining '{name}'.")
             overviews[name] = predictor.overview(table, name, seed=seed, say=say)
-    if overviews:
+    if overviews and single_rows:
         name, overview = next(iter(overviews.items()))
         try:
             chosen = choose(predictor, table, name, overview)

@@ -44,6 +44,7 @@ def report(
     time_limit: float,
     seed: int,
     say: Callable[[str], None],
+    single_rows: bool = True,
 ) -> Report:
     """A report on a run; see `Predictor.report`.
 
@@ -51,7 +52,7 @@ def report(
         ConfigError: another language, or plotly is not installed: at once, before anything is computed.
     """
     words, script = Words(language), plotly_script()
-    return Report(page(gather(predictor, table, title, time_limit, seed, say), words, script))
+    return Report(page(gather(predictor, table, title, time_limit, seed, say, single_rows), words, script))
 
 
 def page(facts: Facts, words: Words, plotly: str) -> str:

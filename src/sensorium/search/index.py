@@ -20,6 +20,7 @@ from sensorium.search.graph import Graph
 from sensorium.search.query import query_vector
 
 if TYPE_CHECKING:
+    from sensorium.data.batches import Reader
     from sensorium.predictor import Predictor
 
 __all__ = ["Index"]
@@ -87,7 +88,7 @@ class Index:
         vectors = np.ascontiguousarray(vectors[kept])
         if exact is None:
             exact = len(kept) <= MANY
-        shown = _shown(table.take(kept), [c for name in inputs for c in predictor.readers[name].columns])
+        shown = _shown(table.take(kept), [predictor.readers[name] for name in inputs])
         return cls(predictor, inputs, shown, vectors, None if exact else Graph.build(vectors))
 
     def search(self, query: Any, top: int = 10, say: Say = lambda _: None) -> pd.DataFrame:
@@ -205,15 +206,16 @@ class Index:
         return (vector / max(float(np.linalg.norm(vector)), 1e-12)).astype(np.float32)
 
 
-def _shown(table: Table, columns: Sequence[str]) -> pd.DataFrame:
-    """Rows' numbers, and their cells as text."""
+def _shown(table: Table, readers: "Sequence[Reader]") -> pd.DataFrame:
+    """Rows' numbers, and the cells that these read as text."""
+    told = {c: reader.text if getattr(reader, "redact", False) else _text for reader in readers for c in reader.columns}
     found: dict[str, Any] = {"row": [table.number(row) for row in range(len(table))]}
-    for column in dict.fromkeys(columns):
+    for column, text in told.items():
         if column in table.columns:
             name = column
             while name in {"row", "similarity"} or (name != column and name in table.columns):
                 name += "_"
-            found[name] = [_text(cell) for cell in table.cells(column)]
+            found[name] = ["" if is_missing(cell) else text(cell) for cell in table.cells(column)]
     return pd.DataFrame(found)
 
 

@@ -9,10 +9,13 @@ from torch import Tensor, nn
 
 from sensorium.build import build_head
 from sensorium.config import Balance, Config
+from sensorium.data.batches import Batch
 from sensorium.data.targets import TargetCoder
 from sensorium.encoders.features import Features, Input
+from sensorium.encoders.rows import present_rows
 from sensorium.model import MultimodalModel
 from sensorium.training.ogm import coefficients, modulate
+from sensorium.training.portions import share_of
 
 __all__ = ["AuxiliaryHeads", "Balancer", "blending_weights", "build_balancer", "flowing"]
 
@@ -80,6 +83,8 @@ class Balancer(nn.Module):
         heads: one a modality and target.
     """
 
+    total: Callable[[Tensor], Tensor] = staticmethod(lambda found: found)  # over the processes that train together
+
     def __init__(self, options: Balance, heads: AuxiliaryHeads):
         super().__init__()
         self.options, self.heads, self.count = options, heads, len(heads.modalities)
@@ -87,6 +92,7 @@ class Balancer(nn.Module):
         # What a run that was killed goes on with: plain numbers, for the checkpoint.
         self.state: dict[str, Any] = {"least": None, "blend": even, "before": None}
         self.train_means, self.valid_means = Means(), Means()
+        self.heard: list[tuple[Tensor, Tensor]] = []  # of a step: each input's loss, and its rows
         self.begin_epoch(0.0)
 
     def begin_epoch(self, done: float) -> None:
@@ -108,14 +114,18 @@ class Balancer(nn.Module):
         targets: Mapping[str, tuple[Tensor, Tensor]],
         weights: Mapping[str, float],
         joined: Callable[[dict[str, Tensor]], dict[str, Tensor]] = lambda logits: logits,
+        whole: Batch | None = None,
     ) -> tuple[Tensor, Tensor]:
-        """The fused loss of a batch, and the loss to go back from; both are noted. joined: is done to fused logits."""
+        """The fused loss of a batch, and the loss to go back from; both are noted. joined: is done to fused logits.
+
+        Of a portion of the batch `whole` they are shares of the whole's.
+        """
         features = model.encode(inputs)
         fused = model.fusion({n: Features(flowing(f.tokens, self.fused), f.mask) for n, f in features.items()})
         outputs = joined({target: model.head(target)(fused) for target in targets})
         slots, present = model.fusion.slots(features)
         answers = self.heads.answers(flowing(slots, torch.tensor(self.own, device=slots.device)[:, None]))
-        losses, rows = [], []
+        losses, rows, shares, wholes = [], [], [], []
         for target, (values, mask) in targets.items():
             head, weight = model.head(target), weights.get(target, 1.0)
             there = [mask & present[:, m] for m in range(self.count)]
@@ -125,19 +135,48 @@ class Balancer(nn.Module):
                 parts += [(head, outputs[target], of) for of in there]
             losses.append(torch.stack([weight * end.loss(logits, values, of) for end, logits, of in parts]))
             rows.append(torch.stack([of.sum() for *_, of in parts]))
+            if whole is not None:
+                share, count = self._shares(target, [(end, values, of) for end, _, of in parts], whole)
+                shares.append(share)
+                wholes.append(count)
         found, counts = torch.stack(losses), torch.stack(rows)  # (targets, M + 1 or 2 M + 1)
-        (self.train_means if self.training else self.valid_means).add(found.detach(), counts)
-        self.last = found.detach()[:, : self.count].sum(0), counts[:, : self.count].sum(0)
+        noted, seen = found.detach(), counts
+        if whole is not None:
+            found = found * torch.stack(shares)
+            noted, seen = self.total(found.detach()), self.total(counts)
+        (self.train_means if self.training else self.valid_means).add(noted, seen, torch.stack(wholes or rows))
+        if self.training:
+            self.heard.append((noted[:, : self.count].sum(0), seen[:, : self.count].sum(0)))
         loss = found[:, self.count].sum()
         return loss, loss + found[:, : self.count].sum()
 
+    def _shares(
+        self, target: str, parts: list[tuple[nn.Module, Tensor, Tensor]], whole: Batch
+    ) -> tuple[Tensor, Tensor]:
+        """Of each (head, values, mask) of a portion, what it counts for in the whole, and the whole's rows: as many of each."""
+        values, mask = whole.targets[target]
+        masks = [mask & present_rows(whole.inputs[name].mask) for name in self.heads.modalities]
+        masks = [*masks, mask, *(() if self.training else masks)]
+        found = [share_of(end, own, (values, of), self.total) for (end, *own), of in zip(parts, masks, strict=True)]
+        return torch.stack(found), self.total(torch.stack([of.sum() for of in masks]))
+
+    def here(self) -> dict[str, Any]:
+        """What an epoch that is gone on with begins with: its weights, and what it has noted so far."""
+        means = self.train_means
+        return {"fused": self.fused, "own": list(self.own), "sums": means.sums, "rows": means.rows}
+
+    def go_on(self, here: dict[str, Any]) -> None:
+        """Go on from there."""
+        self.fused, self.own, self.heard = here["fused"], list(here["own"]), []
+        self.train_means.sums, self.train_means.rows = here["sums"], here["rows"]
+
     def modulate(self, model: MultimodalModel) -> None:
         """Change the encoders' gradients, where the method does."""
+        heard, self.heard = self.heard, []
         if self.options.method != "ogm_ge":
             return
-        scores = [
-            math.exp(-loss) if rows else None for loss, rows in zip(*(x.tolist() for x in self.last), strict=True)
-        ]
+        losses, counts = (torch.stack(part).sum(0).tolist() for part in zip(*heard, strict=True))
+        scores = [math.exp(-loss) if rows else None for loss, rows in zip(losses, counts, strict=True)]
         for place, kept in enumerate(coefficients(scores, self.options.alpha)):
             for part in (model.encoders[f"m{place}"], model.projections[f"m{place}"]):
                 modulate(part.parameters(), kept)
@@ -206,9 +245,9 @@ class Means:
     def __init__(self) -> None:
         self.sums, self.rows = torch.zeros(1), torch.zeros(1)
 
-    def add(self, losses: Tensor, rows: Tensor) -> None:
-        """Both (targets, losses)."""
-        self.sums = self.sums + (losses.double() * rows).cpu()
+    def add(self, losses: Tensor, rows: Tensor, whole: Tensor | None = None) -> None:
+        """All (targets, losses); of a portion its share of the losses, and besides the rows of the whole."""
+        self.sums = self.sums + (losses.double() * (rows if whole is None else whole)).cpu()
         self.rows = self.rows + rows.cpu()
 
     def values(self) -> list[float]:

@@ -71,11 +71,14 @@ class DomainAlignment(nn.Module):
         self._streams: list[Any] = []
         self.losses: list[float] = []
 
-    def begin_epoch(self, epoch: int) -> None:
-        """Start the order of the rows without targets, which depends on seed and epoch alone; forget the losses."""
+    def begin_epoch(self, epoch: int, done: int = 0, losses: Sequence[float] = ()) -> None:
+        """Start the order of the rows without targets, which depends on seed and epoch alone; forget the losses.
+
+        Where an epoch is gone on with, `done` steps of it are over, and `losses` were noted in them.
+        """
         self.end_epoch()
-        self._streams = [self._stream(*part, epoch) for part in self._beside]
-        self.losses: list[float] = []
+        self._streams = [self._stream(*part, epoch, done) for part in self._beside]
+        self.losses: list[float] = list(losses)
 
     def end_epoch(self) -> None:
         """Read no further."""
@@ -147,13 +150,15 @@ class DomainAlignment(nn.Module):
             "unlabelled": _counts(self.domains, torch.cat(without)) if without else {},
         }
 
-    def _stream(self, rows: Rows, codes: Tensor, epoch: int) -> Iterator[tuple[Batch, Tensor]]:
-        """Batches without end, in another order each time that the rows are gone through."""
+    def _stream(self, rows: Rows, codes: Tensor, epoch: int, done: int) -> Iterator[tuple[Batch, Tensor]]:
+        """Batches without end but the first `done`, in another order each time that the rows are gone through."""
         sampler = EpochSampler(len(rows), self.seed)
-        for turn in itertools.count(epoch * MOST_TURNS):
+        turns, done = divmod(done, -(-len(rows) // self.size))
+        for turn in itertools.count(epoch * MOST_TURNS + turns):
             sampler.set_epoch(turn)
-            for batch in rows.batches(self.size, sampler.order()):
+            for batch in rows.batches(self.size, sampler.order()[done * self.size :]):
                 yield batch, codes[batch.rows]
+            done = 0
 
 
 def _counts(domains: Sequence[str], codes: Tensor) -> dict[str, int]:
@@ -213,4 +218,5 @@ def build_alignment(config: Config, width: int, rows: Rows, beside: Sequence[Row
     method, training = config.domain.method, config.training
     weight = DEFAULTS[method] if config.domain.weight is None else config.domain.weight
     pairs = list(zip(beside, codes[1:], strict=True))
-    return DomainAlignment(method, weight, width, domains, codes[0], pairs, training.batch_size, training.seed)
+    size = training.batch_size * training.accumulate
+    return DomainAlignment(method, weight, width, domains, codes[0], pairs, size, training.seed)

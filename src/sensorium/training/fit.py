@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from sensorium.build import build_loader, build_model, build_readers
-from sensorium.config import Config
+from sensorium.config import Config, Training
 from sensorium.data.balance import SAMPLERS
 from sensorium.data.batches import EpochSampler, Reader, Rows
 from sensorium.data.problems import Problems
@@ -20,24 +20,30 @@ from sensorium.errors import DataError
 from sensorium.evaluation.calibration import Calibration
 from sensorium.model import MultimodalModel
 from sensorium.pretrained.lora import merge_lora
+from sensorium.privacy.dp import build_private
+from sensorium.privacy.rules import privately
+from sensorium.privacy.statement import statement
+from sensorium.privacy.words import privacy_lines
 from sensorium.training.augment import kinds
 from sensorium.training.balance import build_balancer
 from sensorium.training.domain import build_alignment
 from sensorium.training.frozen import remember
 from sensorium.training.gan import check_rows
 from sensorium.training.labels import coded_sides, without_target
-from sensorium.training.loop import measured_precision, train
+from sensorium.training.loop import Trained, measured_precision, train
 from sensorium.training.measure import measure
+from sensorium.training.members import check_members, train_members
 from sensorium.training.rebalance import rebalance
 from sensorium.training.record import begin, kept_precision, run_record
 from sensorium.training.single import keep_single
 from sensorium.training.start import Start
-from sensorium.training.widen import fit_wide, join
+from sensorium.training.widen import answer_alone, fit_wide, join
 
 __all__ = ["Fitted", "any_input", "fit_readers", "rehearse", "run_fit"]
 
 
-WIDE_SHARE = 0.1  # of a time limit
+WIDE_SHARE = 0.25  # of a time limit: it tells much soon
+ALONE_SHARE = 0.8  # of a time limit, where it answers alone
 LEAST = 1.0  # s; training anything takes longer
 LEARNED_FROM = 50_000  # rows; enough for a mean to a hundredth of its deviation, and for all but the rarest words
 
@@ -84,6 +90,7 @@ def run_fit(
         SensoriumError: whatever is wrong with the rows, the options or the media.
     """
     started = time.monotonic()
+    config = privately(config)
     options = config.training
     begin(options)
     problems = Problems(strict=options.strict)
@@ -99,6 +106,7 @@ def run_fit(
     model = build_model(config, readers, coders)
     began = None if start is None else start.apply(model, say)
     warnings += _check_balance(config, coders)
+    check_members(config, coders, start is not None)
     rows = Rows(train_table, readers, coders, problems, loader, memory)
     checked = Rows(valid_table, readers, coders, problems, loader, memory // 4)
     say(f"{len(rows)} rows to learn from, {len(checked)} to validate with; {len(readers)} inputs.")
@@ -111,7 +119,8 @@ def run_fit(
     reading = time.monotonic() - started
     widened = None
     if options.wide and all(coder.outputs for coder in coders.values()):
-        limit = None if options.time_limit is None else WIDE_SHARE * options.time_limit
+        share = ALONE_SHARE if options.epochs == 0 else WIDE_SHARE
+        limit = None if options.time_limit is None else share * options.time_limit
         widened = (
             fit_wide(rows, checked, coders, limit)
             if start is None
@@ -120,15 +129,27 @@ def run_fit(
     together = widened if widened is not None and widened.stance.hidden is not None else None
     widening = time.monotonic() - started - reading
     modalities = kinds(readers)
-    precision = kept_precision(folder, resume, lambda: measured_precision(model, rows, options, modalities))
+    precision = kept_precision(folder, resume, lambda: _precision(model, rows, options, modalities))
     chosen = options.model_copy(update={"precision": precision})
     weights = {name: target.weight for name, target in config.targets.items()}
     sampler = _sampler(config, rows, coders, say)
-    balancer = build_balancer(config, model, coders)
-    trained = train(
-        model, rows, checked, chosen, folder, modalities, weights, started, report, resume, sampler, balancer, together,
-        alignment=alignment,
-    )  # fmt: skip
+    private = build_private(config.privacy, chosen, model, rows, weights, say)
+    balancer, ensemble, size = None, None, max(options.batch_size, 32)
+    ends = None if options.time_limit is None else started + 0.8 * options.time_limit
+    if options.epochs == 0 or (widened is not None and ends is not None and time.monotonic() > ends):
+        answer_alone(model, widened, checked, size)
+        trained = Trained("no network is asked for" if options.epochs == 0 else "the time limit")
+    elif config.ensemble.members:
+        model, trained, ensemble = train_members(
+            model, rows, checked, coders, config.model_copy(update={"training": chosen}), folder, resume, ends, widened,
+            lambda own: _sampler(own, rows, coders, lambda _: None), say, report,
+        )  # fmt: skip
+    else:
+        balancer = build_balancer(config, model, coders)
+        trained = train(
+            model, rows, checked, chosen, folder, modalities, weights, started, report, resume, sampler, balancer,
+            together, alignment=alignment, say=say, private=private,
+        )  # fmt: skip
     if balancer is not None:
         say(balancer.line())
         found = balancer.better_alone
@@ -142,7 +163,8 @@ def run_fit(
             say(f"there is no time left for a network of '{found['input']}'.")
     if widened is not None:
         wide = widened.wide
-        join(model, widened, checked, max(options.batch_size, 32))
+        if model.wide is None:
+            join(model, widened, checked, size, cut_short=trained.reason == "the time limit")
         for name in wide.targets:
             say(
                 "target '{}': logits are {:.2f} x the network's + {:.2f} x those of hand-made features.".format(
@@ -184,6 +206,8 @@ def run_fit(
     metrics["stopped"] = trained.reason
     if began is not None:
         metrics["start"] = began
+    if ensemble is not None:
+        metrics["ensemble"] = ensemble
     if balancer is not None:
         metrics["balance"] = balancer.told()
     if alignment is not None:
@@ -192,11 +216,23 @@ def run_fit(
                 "the linear model beside the network is not aligned (section domain); training.wide=false leaves it out."
             )
         metrics["domain"] = {"column": config.domain.column, **alignment.told()}
+    history, found = pd.DataFrame(trained.history), problems.frame()
+    run = run_record(options.seed, precision, rows, checked, problems)
+    if private is not None:
+        metrics["privacy"] = statement(private, model, readers, coders, known, None if start is None else start.name)
+        # Of the training rows, without noise: their losses, faults, numbers and the hash of their table.
+        history, found = history.drop(columns="train_loss"), found.iloc[:0]
+        run["problems"], run["data"]["train"] = 0, None
+        for line in privacy_lines(metrics["privacy"]):
+            say(f"privacy: {line}")
     metrics["warnings"] = warnings
     for warning in warnings:
         say(f"warning: {warning}")
-    run = run_record(options.seed, precision, rows, checked, problems)
-    return Fitted(readers, coders, model, metrics, pd.DataFrame(trained.history), problems.frame(), run, calibration)
+    return Fitted(readers, coders, model, metrics, history, found, run, calibration)
+
+
+def _precision(model: MultimodalModel, rows: Rows, options: Training, modalities: dict[str, str]) -> str:
+    return measured_precision(model, rows, options, modalities) if options.epochs else "32"
 
 
 def _check_balance(config: Config, coders: dict[str, TargetCoder]) -> list[str]:

@@ -1,6 +1,5 @@
 """K folds: as many models, each of which answers the rows that it was kept from."""
 
-import hashlib
 import shutil
 import time
 from collections.abc import Callable
@@ -61,7 +60,7 @@ def run_folds(
 
     Raises:
         DataError: too few rows, groups or rows of a class.
-        ConfigError: what is to be resumed are other folds, or a target is called row or fold.
+        ConfigError: a target is called row or fold.
     """
     started = time.monotonic()
     if taken := {"fold", "row"} & set(config.targets):
@@ -71,9 +70,6 @@ def run_folds(
     labelled, folds = has_target(table, config), folds_of(table, config)
     count = int(folds.max()) + 1
     groups = np.array(row_names(table, by)) if by is not None else np.arange(len(table))
-    if not resume:
-        shutil.rmtree(folder, ignore_errors=True)
-    _check_same(folds, folder)
     limit, told = config.training.time_limit, set()
 
     def options(fits_left: int, **more: Any) -> Config:
@@ -172,18 +168,6 @@ def folds_of(table: Table, config: Config) -> np.ndarray:
         of[own] = folds[known]
         folds = of[groups]
     return folds
-
-
-def _check_same(folds: np.ndarray, folder: Path) -> None:
-    """Remember which rows are in which fold; what is resumed must have the same."""
-    path, digest = folder / "folds.json", hashlib.sha256(folds.astype(np.int64).tobytes()).hexdigest()
-    if not path.exists():
-        write_json(path, {"folds": digest})
-    elif read_json(path)["folds"] != digest:
-        raise ConfigError(
-            f"{folder} holds other folds than these: the rows, the seed or --folds have changed. "
-            "Give what was given before, or start again without --resume."
-        )
 
 
 def _nothing(_: str) -> None:

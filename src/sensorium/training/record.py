@@ -1,7 +1,6 @@
 """What any training begins with, and what it leaves to be gone on with and to be known by."""
 
 import platform
-import shutil
 from collections.abc import Callable, Mapping
 from importlib.metadata import version
 from pathlib import Path
@@ -32,12 +31,11 @@ def begin(options: Training) -> None:
 def kept_precision(folder: Path, resume: bool, measured: Callable[[], str]) -> str:
     """The precision of a training with checkpoints in `folder`: where it is resumed, what it began with.
 
-    Else the folder is emptied, and what `measured` gives is kept in it.
+    Else what `measured` gives is kept there.
     """
     state = folder / "state.json"
     if resume and state.exists():
         return read_json(state)["precision"]
-    shutil.rmtree(folder, ignore_errors=True)
     precision = measured()
     write_json(state, {"precision": precision})
     return precision

@@ -78,7 +78,7 @@ def keep_single(
     train(
         network, only, valid.only(modality), options, folder, kinds(only.readers), weights, started,
         part_of(report, f"'{modality}' alone"), resume, sampler, widened=widened,
-        alignment=None if alignment is None else alignment.only(modality, network.fusion.width),
+        alignment=None if alignment is None else alignment.only(modality, network.fusion.width), say=say,
     )  # fmt: skip
     _share(single, model, valid, coders, max(config.training.batch_size, 32), widened)
     model.single = single.eval()

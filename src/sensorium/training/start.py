@@ -1,5 +1,6 @@
 """A fit that starts from what another run has learned."""
 
+import copy
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
@@ -12,6 +13,7 @@ from sensorium.data.schema import Schema
 from sensorium.data.table import Table
 from sensorium.data.targets import TargetCoder
 from sensorium.encoders.bag import of_item
+from sensorium.ensemble.committee import is_committee
 from sensorium.errors import ConfigError
 from sensorium.model import MultimodalModel
 from sensorium.training.widen import DEEP, Widened, fit_wide
@@ -25,9 +27,22 @@ class Start:
     Args:
         run: a `Predictor`, pretrained or fitted.
         name: what messages call it.
+
+    Raises:
+        ConfigError: it is an ensemble, or has no trained network.
     """
 
     def __init__(self, run: Any, name: str):
+        if is_committee(run.model):
+            raise ConfigError(
+                f"{name} is an ensemble of {len(run.model.members)} networks and can't be gone on with. Make one of it first: "
+                "sensorium compress."
+            )
+        if run.model.wide is not None and run.model.wide.alone(run.model.targets):
+            raise ConfigError(
+                f"{name} answers by its linear model alone and has no network to go on with. Fit one with training.epochs of "
+                "1 or more."
+            )
         self.run, self.name = run, name
         self.coders: dict[str, TargetCoder] = {}  # of targets that are gone on with: here, all are new
 
@@ -89,6 +104,9 @@ class Start:
             if isinstance(readers[name], MediaReader):
                 continue
             found[name] = self.run.readers[name]
+            if getattr(readers[name], "redact", False):  # is asked for now, or was by the run
+                found[name] = copy.copy(found[name])
+                found[name].redact = True
             for option in ("vocabulary", "max_tokens"):
                 written = getattr(config.inputs[name], option, None)
                 learned = getattr(found[name], option, None)

@@ -17,10 +17,14 @@ from sensorium.data.batches import Batch, Rows
 from sensorium.data.targets import TargetCoder
 from sensorium.encoders.features import Input
 from sensorium.encoders.rows import present_rows
+from sensorium.errors import ConfigError
 from sensorium.model import MultimodalModel
 from sensorium.training.shares import fit_shares
 
-__all__ = ["DEEP", "Beside", "Jury", "Stance", "Widened", "final_layer", "fit_wide", "join", "kept_out", "learnable"]
+__all__ = [
+    "DEEP", "DOUBT", "Beside", "Jury", "Stance", "Widened", "answer_alone", "final_layer", "fit_wide", "join", "kept_out",
+    "learnable",
+]  # fmt: skip
 
 FEWEST = 30  # rows; with fewer there is nothing to stack
 MOST_OUTPUTS = 300  # classes or labels; of more, the models take minutes
@@ -136,6 +140,21 @@ class Jury:
             total += self.weights.get(name, 1.0) * log_loss(self.tasks[name], own[0] * network + own[1] * wide, values)
         return total
 
+    def alone(self, name: str) -> float:
+        """What the wide part's logits should be multiplied by where it answers a target alone."""
+        _, wide, values = self._parts()[name]
+        return fit_shares(self.tasks[name], lambda shares: shares[0] * wide, values, (1.0,), DOUBT)[0]
+
+    def loss_of(self, name: str, of_network: float, of_wide: float) -> float:
+        """The log-loss of a target with these shares."""
+        network, wide, values = self._parts()[name]
+        return log_loss(self.tasks[name], of_network * network + of_wide * wide, values)
+
+    @property
+    def heard_of(self) -> set[str]:
+        """The targets with a value in some row."""
+        return set(self._parts())
+
     def _shares(self, name: str, network: np.ndarray, wide: np.ndarray, values: np.ndarray) -> list[float]:
         belief = self.widened.stance.belief
         return fit_shares(
@@ -239,7 +258,7 @@ def _affordable(rows: Rows, seconds: float) -> int:
 
 
 @torch.no_grad()
-def join(model: MultimodalModel, widened: Widened, valid: Rows, size: int) -> None:
+def join(model: MultimodalModel, widened: Widened, valid: Rows, size: int, cut_short: bool = False) -> None:
     """Make the wide part one of `model`, each target's shares by the validation rows.
 
     Args:
@@ -247,6 +266,7 @@ def join(model: MultimodalModel, widened: Widened, valid: Rows, size: int) -> No
         widened: with what it says of the validation rows.
         valid: rows that neither learned from.
         size: rows a batch.
+        cut_short: the network had too little time, so the wide part answers alone where it does better so.
     """
     model.eval()
     jury = Jury(widened, {})
@@ -255,4 +275,30 @@ def join(model: MultimodalModel, widened: Widened, valid: Rows, size: int) -> No
     for name, shares in jury.shares().items():
         if name in widened.wide.targets:
             widened.wide.set_shares(name, *shares)
+            if cut_short and jury.loss_of(name, *(alone := (0.0, jury.alone(name)))) < jury.loss_of(name, *shares):
+                widened.wide.set_shares(name, *alone)
+    model.wide = widened.wide
+
+
+@torch.no_grad()
+def answer_alone(model: MultimodalModel, widened: Widened | None, valid: Rows, size: int) -> None:
+    """Make the wide part all of `model`'s answer; of its network nothing is trained or asked.
+
+    Args: as of `join`.
+
+    Raises:
+        ConfigError: it answers not all targets.
+    """
+    if widened is None or set(widened.wide.targets) != set(model.targets):
+        raise ConfigError(
+            "training.epochs=0 leaves the answers to the linear model of hand-made features, and there is none of every target: it takes "
+            f"training.wide, {FEWEST} to {ENOUGH:,} rows, at most {MOST_OUTPUTS} classes, and time. Give epochs of 1 or more."
+        )
+    model.eval()
+    jury, sizes = Jury(widened, {}), dict(zip(widened.wide.targets, widened.wide.outputs, strict=True))
+    for batch in valid.batches(size):
+        rows = len(batch.rows)
+        jury.hear({name: torch.zeros(rows, k) if k > 1 else torch.zeros(rows) for name, k in sizes.items()}, batch)
+    for name in widened.wide.targets:
+        widened.wide.set_shares(name, 0.0, jury.alone(name) if name in jury.heard_of else 1.0)
     model.wide = widened.wide

@@ -42,6 +42,7 @@ class Journal:
         seed: of the search.
         pruner: one of PRUNERS.
         epochs: of a trial, at most.
+        several: trials run at once, which are not to try the same.
 
     Raises:
         ConfigError: there is no such pruner, or the folder holds another tuning, or one that runs.
@@ -55,6 +56,7 @@ class Journal:
         seed: int,
         pruner: str,
         epochs: int,
+        several: bool = False,
     ):
         optuna = load_optuna()
         self.states = optuna.trial.TrialState
@@ -74,7 +76,9 @@ class Journal:
             raise
         trials = self.study.get_trials(deepcopy=False)
         # Another seed than before, or a tuning that goes on would draw the same again.
-        self.study.sampler = optuna.samplers.TPESampler(seed=seed + len(trials), n_startup_trials=RANDOM)
+        self.study.sampler = optuna.samplers.TPESampler(
+            seed=seed + len(trials), n_startup_trials=RANDOM, constant_liar=several
+        )
         if not trials:
             self.study.enqueue_trial(dict(defaults), user_attrs={"folder": DEFAULTS})
         for trial in trials:
@@ -140,6 +144,10 @@ class Journal:
             self.study.enqueue_trial(trial.params, user_attrs={"folder": folder, "attempt": attempt})
             attrs(trial._trial_id, "replaced", True)
         self.study.tell(trial.number, state=self.states.FAIL)
+
+    def trial(self, number: int) -> "FrozenTrial":
+        """One of them."""
+        return self.study.get_trials(deepcopy=False)[number]
 
     def ask(self) -> Any:
         """The next trial; what waits comes first."""

@@ -8,12 +8,12 @@ from typing import Any, Literal, get_origin
 import yaml
 from pydantic import BaseModel
 
-from sensorium.config import ENCODERS, FUSIONS, Config, Training, dump_config
+from sensorium.config import ENCODERS, FUSIONS, Config, Training, dump_config, set_value
 from sensorium.errors import ConfigError, did_you_mean
 from sensorium.planning import FITTED
 from sensorium.tuning.choice import Choice, bounds, numbers, one_of
 
-__all__ = ["Ask", "Space"]
+__all__ = ["Ask", "Space", "written_of"]
 
 Ask = Callable[[Choice], Any]
 
@@ -28,6 +28,7 @@ WORDS = {"layers", "weights"}  # options that are one of some words in some type
 SPECIAL = {"auto", "flat_cnn", "motion", "plain_concat", "pretrained", "relu"}
 OF_PRETRAINED = {"dropout", "layers"}  # of a frozen one, nothing else counts
 WIDTHS = (64, 128, 256)
+TUNED = ("inputs.", "fusion", "training.", "targets.")  # sections with choices in them
 
 
 @dataclass(frozen=True)
@@ -227,6 +228,24 @@ class Space:
             return None
         target = self.config.targets[names[0]]
         return numbers("targets.dropout", target.dropout, *bounds(type(target), "dropout", 0.0, 0.5))
+
+
+def written_of(given: Mapping[str, Any], chosen: Config, settings: Sequence[str]) -> dict[str, Any]:
+    """What of a configuration is written, with the settings in it.
+
+    Args:
+        given: as it is written, plain data.
+        chosen: the same, complete.
+        settings: `key.path=value`, over it.
+    """
+    data = copy.deepcopy(dict(given))
+    own = {str(name): options for name, options in (data.get("inputs") or {}).items()}
+    data["inputs"] = {name: own.get(name) or {} for name in chosen.inputs}  # names with dots are found by these
+    data["targets"] = {name: (data.get("targets") or {}).get(name) or {} for name in chosen.targets}
+    for setting in settings:
+        if setting.startswith(TUNED):
+            set_value(data, setting)
+    return data
 
 
 def _option(name: str, options: type[BaseModel], kind: str, key: str, default: Any) -> Choice | None:

@@ -5,7 +5,7 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import yaml
 
@@ -19,7 +19,10 @@ from sensorium.tuning.journal import DEFAULTS, Journal
 from sensorium.tuning.library import load_optuna
 from sensorium.tuning.spaces import Space
 
-__all__ = ["Fitting", "Paused", "loss_of", "run_trial", "score_of"]
+__all__ = [
+    "FAULTS", "SLOW", "Fitting", "Paused", "Scored", "drawn", "end", "epoch_of", "fatal", "fitted", "loss_of", "reason_of",
+    "run_trial", "score_of",
+]  # fmt: skip
 
 FAULTS = (ValueError, RuntimeError, MemoryError, ArithmeticError)  # ours are ValueErrors, torch's RuntimeErrors
 LONGEST = 200  # characters of a reason
@@ -129,18 +132,8 @@ def run_trial(
     pruned = load_optuna().TrialPruned
     folder, states = trial.user_attrs["folder"], journal.states
     first = folder == DEFAULTS
-    data = space.draw(lambda choice: choice.suggest(trial))
-    if first:
-        data = space.draw(lambda choice: choice.default)
-    text = yaml.safe_dump(data, sort_keys=False, allow_unicode=True, default_flow_style=None, width=110)
-    trial.set_user_attr("config", text)
-    twin = next((other for other in journal.trials() if other.user_attrs.get("config") == text), None)
-    if twin is not None and twin.state != states.FAIL:
-        for name in ("loss", "epochs"):
-            if name in twin.user_attrs:
-                trial.set_user_attr(name, twin.user_attrs[name])
-        trial.set_user_attr("note", f"the same as trial {twin.number}")
-        journal.study.tell(trial, twin.value if twin.state == states.COMPLETE else None, state=twin.state)
+    data = drawn(journal, trial, space)
+    if data is None:
         return
     started = time.monotonic()
     limit = max(1.0, deadline - started) if first and deadline is not None else None
@@ -150,29 +143,77 @@ def run_trial(
     else:
         slow = None
     watch = _watcher(trial, report, last, slow, not first)
-    value, state, note = None, states.FAIL, ""
+    state, scored, note = states.FAIL, None, ""
     try:
-        predictor = fitting.run(data, folder, watch, limit, say if first else lambda _: None)
-        value = score_of(predictor)
-        trial.set_user_attr("loss", loss_of(predictor))
-        trial.set_user_attr("epochs", len(predictor.history))
-        note = "" if predictor.metrics["stopped"] != "the time limit" else "cut short by the time limit"
+        scored = fitted(fitting, data, folder, watch, limit, say if first else lambda _: None)
         state = states.COMPLETE
     except Paused:
         trial.set_user_attr("paused", True)
         raise
     except pruned:
         state = states.PRUNED
-        trial.set_user_attr("epochs", len(journal.study.get_trials(deepcopy=False)[trial.number].intermediate_values))
     except FAULTS as error:
-        if first and isinstance(error, SensoriumError) and not isinstance(error, TrainingError):
+        if first and fatal(error):
             trial.set_user_attr("paused", True)  # it is begun again when the reason is gone
             raise
-        note = _reason(error)
-    trial.set_user_attr("seconds", time.monotonic() - started)
+        note = reason_of(error)
+    end(journal, trial, state, time.monotonic() - started, scored, note)
+
+
+class Scored(NamedTuple):
+    """What a trial's fit came to: the score, the loss that its epoch was chosen by, its epochs, and what is to be noted."""
+
+    value: float
+    loss: float
+    epochs: int
+    note: str
+
+
+def drawn(journal: Journal, trial: Any, space: Space) -> dict[str, Any] | None:
+    """The configuration that a trial takes; None where another has taken the same: it is then told what that came to."""
+    states = journal.states
+    data = space.draw(lambda choice: choice.suggest(trial))
+    if trial.user_attrs["folder"] == DEFAULTS:
+        data = space.draw(lambda choice: choice.default)
+    text = yaml.safe_dump(data, sort_keys=False, allow_unicode=True, default_flow_style=None, width=110)
+    trial.set_user_attr("config", text)
+    twin = next((other for other in journal.trials() if other.user_attrs.get("config") == text), None)
+    if twin is None or twin.state == states.FAIL:
+        return data
+    for name in ("loss", "epochs"):
+        if name in twin.user_attrs:
+            trial.set_user_attr(name, twin.user_attrs[name])
+    trial.set_user_attr("note", f"the same as trial {twin.number}")
+    journal.study.tell(trial, twin.value if twin.state == states.COMPLETE else None, state=twin.state)
+    return None
+
+
+def fitted(
+    fitting: Fitting, data: Mapping[str, Any], folder: str, report: Report, limit: float | None, say: Say
+) -> Scored:
+    """Fit a configuration; see `Fitting.run`."""
+    predictor = fitting.run(data, folder, report, limit, say)
+    note = "" if predictor.metrics["stopped"] != "the time limit" else "cut short by the time limit"
+    return Scored(score_of(predictor), loss_of(predictor), len(predictor.history), note)
+
+
+def fatal(error: BaseException) -> bool:
+    """Whether it would come of every trial."""
+    return isinstance(error, SensoriumError) and not isinstance(error, TrainingError)
+
+
+def end(journal: Journal, trial: Any, state: Any, seconds: float, scored: Scored | None, note: str = "") -> None:
+    """Tell the journal what a trial came to."""
+    if scored is not None:
+        trial.set_user_attr("loss", scored.loss)
+        trial.set_user_attr("epochs", scored.epochs)
+        note = scored.note
+    elif state == journal.states.PRUNED:
+        trial.set_user_attr("epochs", len(journal.study.get_trials(deepcopy=False)[trial.number].intermediate_values))
+    trial.set_user_attr("seconds", seconds)
     if note:
         trial.set_user_attr("note", note)
-    journal.study.tell(trial, value, state=state)
+    journal.study.tell(trial, None if scored is None else scored.value, state=state)
 
 
 def _watcher(
@@ -188,16 +229,24 @@ def _watcher(
         if slow is not None and time.monotonic() > slow:
             trial.set_user_attr("note", f"{SLOW} times as long as the defaults and not done")
             raise pruned
-        if "row" in numbers and "part" not in numbers:  # not of a network of one input, trained besides
-            row = numbers["row"]
-            trial.report(-row.get("choice", row["valid_loss"]), step=int(row["epoch"]))
+        if (found := epoch_of(numbers)) is not None:
+            trial.report(*found)
             if prune and trial.should_prune():
                 raise pruned
 
     return told
 
 
-def _reason(error: BaseException) -> str:
+def epoch_of(numbers: Mapping[str, Any]) -> tuple[float, int] | None:
+    """What a trial is held against others by after an epoch, the larger the better, and the epoch."""
+    if "row" not in numbers or "part" in numbers:  # of a network of one input, trained besides
+        return None
+    row = numbers["row"]
+    return -row.get("choice", row["valid_loss"]), int(row["epoch"])
+
+
+def reason_of(error: BaseException) -> str:
+    """What is noted of a trial that fails."""
     words = " ".join(str(error).split()) or type(error).__name__
     if isinstance(error, MemoryError) or "out of memory" in words or "allocate memory" in words:
         words = f"out of memory: {words}"

@@ -1,37 +1,39 @@
 """The best encoders, fusion and training options for a table, searched for with Optuna."""
 
-import copy
 import os
 import shutil
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import yaml
 
 from sensorium.comparison.sameness import made_of
-from sensorium.config import Config, set_value
 from sensorium.data.table import read_table
 from sensorium.errors import ConfigError, SensoriumError
 from sensorium.export.archive import read_json, write_json
 from sensorium.planning import over, plan
 from sensorium.predictor import Predictor, Say
+from sensorium.privacy.rules import refuse_privacy
+from sensorium.stopping import stoppable
 from sensorium.training.parts import Report, part_of
 from sensorium.tuning.journal import DEFAULTS, TRIALS, Journal
 from sensorium.tuning.library import load_optuna
 from sensorium.tuning.on_test import compare_on
 from sensorium.tuning.outcome import Tuning, conclude, sign_of
-from sensorium.tuning.spaces import Space
+from sensorium.tuning.spaces import Space, written_of
 from sensorium.tuning.trial import Fitting, Paused, run_trial
 
 if TYPE_CHECKING:
     from optuna.trial import FrozenTrial
 
-__all__ = ["tune"]
+__all__ = ["Several", "tune"]
+
+Ended = Callable[[int, "FrozenTrial | None"], None]  # the number of a trial, and the best one before it
+Several = Callable[[Journal, Space, Fitting, int, float | None, Say, Report, Ended], None]
 
 BEST, MARK = "best", "tuned.json"
-TUNED = ("inputs.", "fusion", "training.", "targets.")  # sections with choices in them
 
 
 def tune(
@@ -53,13 +55,14 @@ def tune(
     split: Mapping[str, Any] | None = None,
     say: Say = lambda _: None,
     report: Report = lambda _: None,
+    several: "Several | None" = None,
     **training: Any,
 ) -> Tuning:
     """Fit again and again with other encoders, another fusion and other options, and keep the best.
 
     The first trial is that of the defaults, so that the best is never worse on the validation rows, which are the same in
     every trial. What the configuration writes stays as it is. Each trial is kept in `out`: called again with the same rows
-    and options, it goes on, also after a kill. A trial that fails is passed over.
+    and options, it goes on, also after a kill or a signal. A trial that fails is passed over.
 
     Args:
         table, target, valid, config, settings, ignore, modalities, media_root, split: as for `sensorium.fit`.
@@ -72,6 +75,7 @@ def tune(
         pruner: cuts trials short by the validation loss after each epoch: median, hyperband or none.
         only: paths, such as fusion or inputs.photo, of what is chosen; all that is not written where left out.
         say, report: called with lines of text, and with numbers after each step and epoch.
+        several: runs trials at once elsewhere, such as `sensorium.cluster.tune.Trials`; None: one after another, here.
         training: options of the section `training`, such as epochs=5.
 
     Raises:
@@ -85,19 +89,20 @@ def tune(
     rows = read_table(table, media_root)
     given = over(config, {"training": training, "split": split or {}})
     chosen, _ = plan(rows, target, given, settings, ignore, modalities)
+    refuse_privacy(chosen, "tuning", "every trial would spend the whole budget, and the choice among them more")
     if chosen.split.folds is not None:
         raise ConfigError("folds can't be tuned with: every trial would be that many fits. Leave split.folds out.")
     checked = None if valid is None else read_table(valid, media_root)
     tested = None if test is None else read_table(test, media_root)
-    space = Space(chosen, _written(given, chosen, settings), tuple(only))
+    space = Space(chosen, written_of(given, chosen, settings), tuple(only))
     content = made_of(rows, checked, chosen)
     content = {**content, "valid": content.pop("test"), "choices": [repr(choice) for choice in space.choices]}
     folder = Path(out)
     fitting = Fitting(rows, checked, tuple(ignore), dict(modalities or {}), folder)
     seed, epochs = chosen.training.seed, chosen.training.epochs
-    with Journal(folder, content, space.defaults(), seed, pruner, epochs) as journal:
+    with stoppable(), Journal(folder, content, space.defaults(), seed, pruner, epochs, several is not None) as journal:
         deadline = None if time_limit is None else started + time_limit
-        _run(journal, space, fitting, trials, deadline, say, report)
+        _run(journal, space, fitting, trials, deadline, say, report, several)
         best = journal.best()
         if best is None:
             reasons = [trial.user_attrs.get("note") for trial in journal.trials()]
@@ -111,27 +116,27 @@ def tune(
         return conclude(journal, best, predictor, found, folder)
 
 
-def _written(given: Mapping[str, Any], chosen: Config, settings: Sequence[str]) -> dict[str, Any]:
-    """What of the configuration is written, with the settings in it."""
-    data = copy.deepcopy(dict(given))
-    own = {str(name): options for name, options in (data.get("inputs") or {}).items()}
-    data["inputs"] = {name: own.get(name) or {} for name in chosen.inputs}  # names with dots are found by these
-    data["targets"] = {name: (data.get("targets") or {}).get(name) or {} for name in chosen.targets}
-    for setting in settings:
-        if setting.startswith(TUNED):
-            set_value(data, setting)
-    return data
-
-
 def _run(
-    journal: Journal, space: Space, fitting: Fitting, trials: int, deadline: float | None, say: Say, report: Report
-) -> None:
+    journal: Journal, space: Space, fitting: Fitting, trials: int, deadline: float | None, say: Say, report: Report,
+    several: "Several | None",
+) -> None:  # fmt: skip
     """Try until there are as many trials as wanted, or no time is left; only runs of the best and the defaults stay."""
     sign = sign_of(space.config.targets)
     if done := len(journal.trials()):
         say(f"{done} of {trials} trials are there.")
     else:
         say(f"{len(space.choices)} choices; the first trial is that of the defaults.")
+
+    def ended(number: int, before: "FrozenTrial | None") -> None:
+        line = _line(journal.trial(number), before, journal.best(), sign)
+        say(f"{len(journal.trials())}/{trials} trial {number}: {line}")
+        for run in (fitting.out / TRIALS).glob("*"):
+            if f"{TRIALS}/{run.name}" not in journal.folders():
+                shutil.rmtree(run)
+
+    if several is not None:
+        several(journal, space, fitting, trials, deadline, say, report, ended)
+        return
     while (done := len(journal.trials())) < trials:
         if deadline is not None and done and time.monotonic() > deadline:
             say(f"the time is up; the same command goes on with the {trials - done} trials that are left.")
@@ -142,12 +147,7 @@ def _run(
         except Paused:
             say("the time is up; the same command goes on with the trial that was stopped.")
             return
-        told = journal.trials()[-1]
-        best = journal.best()
-        say(f"{done + 1}/{trials} trial {told.number}: {_line(told, before, best, sign)}")
-        for run in (fitting.out / TRIALS).glob("*"):
-            if f"{TRIALS}/{run.name}" not in journal.folders():
-                shutil.rmtree(run)
+        ended(trial.number, before)
 
 
 def _line(trial: "FrozenTrial", before: "FrozenTrial | None", best: "FrozenTrial | None", sign: int) -> str:

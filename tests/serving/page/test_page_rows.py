@@ -20,8 +20,10 @@ def engine_of(server, table, **changes):
     engine = server.app.state.served.engine
     rows = f"1-{len(pd.read_parquet(table) if table.suffix == '.parquet' else pd.read_csv(table))}"
     source = {"table": str(table), "media_root": None, "sha256": content_digest(table).hex(), "rows": rows}
-    predictor = SimpleNamespace(run={"data": {"valid": source}}, coders=engine.predictor.coders)
-    return SimpleNamespace(predictor=predictor, schema=engine.schema, options=replace(engine.options, **changes))
+    own = engine.predictor
+    predictor = SimpleNamespace(run={"data": {"valid": source}}, coders=own.coders, readers=own.readers)
+    options = replace(engine.options, **changes)
+    return SimpleNamespace(predictor=predictor, schema=engine.schema, options=options, limits=engine.limits)
 
 
 @pytest.fixture

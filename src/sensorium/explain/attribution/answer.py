@@ -8,6 +8,7 @@ from torch import Tensor, nn
 
 from sensorium.encoders.bag import of_item
 from sensorium.encoders.features import Features, Input
+from sensorium.ensemble.committee import CommitteeEncoder
 from sensorium.model import MultimodalModel
 
 __all__ = ["Answer"]
@@ -43,7 +44,8 @@ class Answer:
         found = [self.model.encoder(self.modality)]
         if self.model.single is not None and self.model.single.modality == self.modality:
             found.append(self.model.single.network.encoder(self.modality))
-        return [of_item(encoder) for encoder in found]
+        items = [of_item(encoder) for encoder in found]
+        return [own for item in items for own in (item.members if isinstance(item, CommitteeEncoder) else [item])]
 
     def inside(self, kind: type[nn.Module] = nn.Module) -> list[nn.Module]:
         """The modules of a kind in these encoders."""

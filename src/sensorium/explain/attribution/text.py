@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from sensorium.data.batches import Rows
-from sensorium.data.text import UNKNOWN, as_text
+from sensorium.data.text import UNKNOWN
 from sensorium.explain.attribution.answer import Answer
 from sensorium.explain.attribution.gradients import Inner, integrated_gradients
 from sensorium.explain.attribution.pieces import Pieces, shapley
@@ -69,7 +69,7 @@ def explain_text(answer: Answer, rows: Rows, place: int, method: str) -> Part:
 def tokenized(answer: Answer, rows: Rows, place: int) -> Tokens:
     """The row's text as the model reads it."""
     reader = rows.readers[answer.modality]
-    text = as_text(rows.table.cells(reader.columns[0])[place])
+    text = reader.text(rows.table.cells(reader.columns[0])[place])
     count = answer.values.shape[1]
     code, spans = reader.tokenizer.encode(text), words(text)
     offsets = code.offsets[:count]

@@ -1,8 +1,9 @@
 """The network: its parts, their shapes and their parameters."""
 
 from sensorium.pictures.diagram_svg import diagram_svg
-from sensorium.pictures.markup import Html, join, table, tag
+from sensorium.pictures.markup import Html, bullets, join, table, tag
 from sensorium.pictures.short_number import short_number
+from sensorium.privacy.words import privacy_lines
 from sensorium.report.facts import Facts
 from sensorium.report.parts import parts_with_costs
 from sensorium.report.words import Words
@@ -20,8 +21,11 @@ def model(facts: Facts, words: Words) -> Html:
     ]  # fmt: skip
     head = [words(f"model.{key}") for key in ("part", "layer", "parameters", "input", "output", "flops")]
     total = sum(part["parameters"] for part in parts)
-    return join([
+    found = [
         tag("div", Html(picture), class_="diagram", tabindex="0"),
         table(head, rows),
         tag("p", words("model.total", count=f"{total:,}")),
-    ])  # fmt: skip
+    ]
+    if (told := facts.predictor.metrics.get("privacy")) is not None:
+        found += [tag("h3", words("model.privacy")), bullets(privacy_lines(told))]
+    return join(found)

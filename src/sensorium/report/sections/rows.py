@@ -22,6 +22,8 @@ def rows(facts: Facts, words: Words) -> Html:
         return without_target(words)
     if facts.found.table is None:
         return no_rows(facts, words)
+    if not facts.single_rows:
+        return note(words("rows.hidden"))
     if not facts.chosen:
         return note(words("rows.none"))
     parts, left, short = [note(words("rows.how", target=facts.chosen[0].explanation.target))], MOST, 0

@@ -8,9 +8,12 @@ from typing import Any
 import numpy as np
 
 from sensorium.data.cells import is_missing, split_bag
+from sensorium.data.redaction import redact
 from sensorium.data.table import Table
 from sensorium.data.tabular import truth
 from sensorium.errors import DataError, MediaError
+from sensorium.media.limits import Limits
+from sensorium.media.metadata import without_metadata
 from sensorium.report.source import find_rows
 from sensorium.serving.engine import Engine
 from sensorium.serving.fields import FieldOfRow
@@ -74,7 +77,14 @@ def _row(engine: Engine, table: Table, place: int, targets: list[str], left: int
         cell = table.cells(field.name)[place] if field.name in table.columns else None
         if is_missing(cell):
             continue
-        value = _files(cell, field, table, left - _size(cells)) if field.files else _text(cell, field.kind)
+        readers = [reader for reader in engine.predictor.readers.values() if field.name in reader.columns]
+        if field.files:
+            faces = any(getattr(reader, "options", {}).get("faces") == "blur" for reader in readers)
+            value = _files(cell, field, table, left - _size(cells), engine.limits, faces)
+        elif any(getattr(reader, "redact", False) for reader in readers):
+            value = redact(_text(cell, field.kind)).text
+        else:
+            value = _text(cell, field.kind)
         if value is None:
             return None
         cells[field.name] = value
@@ -88,7 +98,10 @@ def _row(engine: Engine, table: Table, place: int, targets: list[str], left: int
     return {"row": table.number(place), "cells": cells, "truth": truths}
 
 
-def _files(cell: Any, field: FieldOfRow, table: Table, left: int) -> list[dict[str, str]] | None:
+def _files(
+    cell: Any, field: FieldOfRow, table: Table, left: int, limits: Limits, faces: bool
+) -> list[dict[str, str]] | None:
+    """A cell's files, pictures without what stands beside them in the file: place, time, camera."""
     found = []
     for item in split_bag(cell)[: field.files]:
         try:
@@ -99,6 +112,8 @@ def _files(cell: Any, field: FieldOfRow, table: Table, left: int) -> list[dict[s
                 name, source = source.name, source.read_bytes()
             else:
                 name = field.kind
+            if field.kind == "image" and isinstance(source, bytes):
+                source = without_metadata(source, limits, faces)
         except (MediaError, OSError):
             return None
         if not isinstance(source, bytes) or len(source) > left:  # an array: there is no file

@@ -1,0 +1,1 @@
+"""Many machines: training, tuning, prediction and serving on a Ray cluster."""

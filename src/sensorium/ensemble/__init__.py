@@ -1,0 +1,1 @@
+"""Several networks that answer as one: which there are, how far each counts, and presets that make them."""
