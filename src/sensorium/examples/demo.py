@@ -23,6 +23,8 @@ from typing import Any
 
 import numpy as np
 
+from sensorium.examples.clips import SAMPLE_RATE, encoded
+
 __all__ = ["make_demo"]
 
 MISSING = 0.08
@@ -92,14 +94,14 @@ def bits(counter: int) -> tuple[bool, bool, bool]:
     return bool(counter & 4), bool(counter & 2), bool(counter & 1)
 
 
-def digits(splits: Sequence[str], rows: Sequence[int]) -> dict[str, dict[int, np.ndarray]]:
-    """scikit-learn's handwritten digits 0 to 7, dealt out to the splits so that none is in two: (N, 8, 8), 0..16."""
+def digits(splits: Sequence[str], rows: Sequence[int], count: int = 8) -> dict[str, dict[int, np.ndarray]]:
+    """scikit-learn's handwritten digits 0 to `count` - 1, dealt out to the splits so that none is in two: (N, 8, 8), 0..16."""
     from sklearn.datasets import load_digits
 
     pictures, labels = load_digits(return_X_y=True)
     ends = np.cumsum(rows) / sum(rows)
     dealt: dict[str, dict[int, np.ndarray]] = {split: {} for split in splits}
-    for digit in range(8):
+    for digit in range(count):
         mine = pictures[labels == digit].reshape(-1, 8, 8)
         parts = np.split(mine, [int(end * len(mine)) for end in ends[:-1]])
         for split, part in zip(splits, parts, strict=True):
@@ -115,7 +117,7 @@ def media(
     shown = int(4 * four + 2 * two + random.integers(2))
     return {
         "picture": ("png", picture(drawn[shown][random.integers(len(drawn[shown]))], random)),
-        "recording": ("wav", recording(COLOURS[2 * two + one], random.choice(VOICES[split]), random)),
+        "recording": ("wav", word_spoken(COLOURS[2 * two + one], random.choice(VOICES[split]), random)),
         "clip": ("mp4", clip(one, 880.0 if four else 330.0, random)),
     }
 
@@ -133,48 +135,27 @@ def picture(digit: np.ndarray, random: np.random.Generator) -> bytes:
     return file.getvalue()
 
 
-def recording(word: str, voice: str, random: np.random.Generator) -> bytes:
-    """A spoken word as a WAV of 16 bits, with noise."""
-    import soundfile
+def word_spoken(word: str, voice: str, random: np.random.Generator) -> bytes:
+    """A spoken word as a WAV, with noise."""
+    from sensorium.examples.speech import recording, speak
 
-    from sensorium.examples.speech import SAMPLE_RATE, speak
-
-    wave = speak(word, str(voice), int(random.integers(140, 200)), int(random.integers(30, 70)))
-    # eSpeak NG varies a word's length by a few samples: noise of its own leaves the other draws as they are.
-    wave = wave * random.uniform(0.5, 1.0) + random.spawn(1)[0].normal(0, 0.01, len(wave))
-    file = io.BytesIO()
-    soundfile.write(file, wave.clip(-1, 1), SAMPLE_RATE, format="WAV", subtype="PCM_16")
-    return file.getvalue()
+    return recording(speak(word, str(voice), int(random.integers(140, 200)), int(random.integers(30, 70))), random)
 
 
-def clip(right: bool, tone: float, random: np.random.Generator, frames: int = 12, side: int = 64) -> bytes:
+def clip(right: bool, tone: float, random: np.random.Generator, count: int = 12, side: int = 64) -> bytes:
     """A square that crosses the picture in 1.2 s, to the right or to the left, while a tone (Hz) sounds: H.264, AAC."""
-    import av
-
-    rate = 16000  # Hz
-    file = io.BytesIO()
-    with av.open(file, "w", format="mp4") as container:
-        video = container.add_stream("libx264", rate=10, options={"crf": "23", "preset": "veryfast"})
-        video.width = video.height = side
-        video.pix_fmt = "yuv420p"
-        audio = container.add_stream("aac", rate=rate, layout="mono")
-        size, top = int(random.integers(14, 22)), int(random.integers(4, 40))
-        colour, ground = random.integers(120, 255, 3), random.integers(0, 90, 3)
-        for index in range(frames):
-            share = index / (frames - 1)
-            left = int((share if right else 1 - share) * (side - size))
-            pixels = np.tile(ground, (side, side, 1)) + random.normal(0, 6, (side, side, 3))
-            pixels[top : top + size, left : left + size] = colour
-            frame = av.VideoFrame.from_ndarray(pixels.clip(0, 255).astype(np.uint8), format="rgb24")
-            container.mux(video.encode(frame))
-        container.mux(video.encode())
-        time = np.arange(int(rate * frames / 10)) / rate
-        wave = 0.4 * np.sin(2 * math.pi * tone * random.uniform(0.9, 1.1) * time) + random.normal(0, 0.02, len(time))
-        sound = av.AudioFrame.from_ndarray(wave.astype(np.float32)[None], format="fltp", layout="mono")
-        sound.sample_rate = rate
-        container.mux(audio.encode(sound))
-        container.mux(audio.encode())
-    return file.getvalue()
+    size, top = int(random.integers(14, 22)), int(random.integers(4, 40))
+    colour, ground = random.integers(120, 255, 3), random.integers(0, 90, 3)
+    pictures = []
+    for index in range(count):
+        share = index / (count - 1)
+        left = int((share if right else 1 - share) * (side - size))
+        pixels = np.tile(ground, (side, side, 1)) + random.normal(0, 6, (side, side, 3))
+        pixels[top : top + size, left : left + size] = colour
+        pictures.append(pixels)
+    time = np.arange(SAMPLE_RATE * count // 10) / SAMPLE_RATE
+    wave = 0.4 * np.sin(2 * math.pi * tone * random.uniform(0.9, 1.1) * time) + random.normal(0, 0.02, len(time))
+    return encoded(pictures, wave)
 
 
 def values(counter: int, split: str, random: np.random.Generator) -> dict[str, Any]:
