@@ -1,12 +1,13 @@
 # make test   sets up .venv and runs the tests
 # make docs   sets up .venv and builds the documentation into site/
+# make release   builds the wheel and tries it in a clean environment
 # make demo   sets up .venv, makes a table with every modality, and learns from it
 PYTHON ?= python3
 TORCH ?= torch==2.13.0
 BIN = .venv/bin
 JOBS ?= 2
 
-.PHONY: venv test lint docs demo clean
+.PHONY: venv test lint docs demo release clean
 venv: .venv/ready
 
 # torch comes first and pinned: a newer one would bring gigabytes of GPU libraries that a processor has no use for.
@@ -29,6 +30,9 @@ docs: venv
 
 demo: venv
 	PATH="$(CURDIR)/$(BIN):$$PATH" bash examples/demo/run.sh demo
+
+release:
+	bash .ci/release
 
 clean:
 	rm -rf .venv demo site
