@@ -11,7 +11,7 @@ from typing import Any
 from sensorium.config import Config
 from sensorium.data.table import Table, read_table
 from sensorium.ensemble.presets import begun, with_members
-from sensorium.errors import ConfigError, DataError, did_you_mean
+from sensorium.errors import ConfigError, DataError, SensoriumError, did_you_mean
 from sensorium.export.pack import SUFFIX
 from sensorium.planning import over, plan
 from sensorium.predictor import Predictor, Say, load
@@ -19,7 +19,7 @@ from sensorium.privacy.rules import refuse_privacy
 from sensorium.stopping import Stopped, stoppable
 from sensorium.training.loggers import check_loggers, logged
 from sensorium.training.parts import Report
-from sensorium.training.unfinished import claim, made_of
+from sensorium.training.unfinished import abandon, claim, made_of
 
 __all__ = ["adapt", "fit", "pretrain"]
 
@@ -298,6 +298,9 @@ def _into(
             return predictor
     except (Stopped, KeyboardInterrupt):
         say(f"stopped; what is learned is kept in {checkpoints}. The same with --resume (resume=True) goes on.")
+        raise
+    except SensoriumError:
+        abandon(checkpoints)
         raise
 
 

@@ -181,7 +181,7 @@ def test_inspect_init_and_check(sensorium, table, tmp_path):
     path = tmp_path / "config.yaml"
     assert sensorium("init", table, "--target", "label", "--ignore", "clip", "-o", path)[0] == 0
     assert set(yaml.safe_load(path.read_text())) == {
-        "inputs", "fusion", "targets", "imbalance", "balance", "domain", "split", "pretraining", "training", "limits",
+        "inputs", "fusion", "targets", "imbalance", "balance", "domain", "split", "pretraining", "privacy", "training", "limits",
     }  # fmt: skip
     code, out, err = sensorium("check", table, "--config", path, "--json")
     assert code == 0, err

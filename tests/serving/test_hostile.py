@@ -278,7 +278,7 @@ def test_a_body_of_unknown_length_is_read_up_to_the_limit(server, watched):
 
 def test_slow_bodies_and_slow_headers_are_given_up(serve, run, monkeypatch):
     monkeypatch.setattr("sensorium.serving.protocol.HEADER_SECONDS", 0.3)
-    with serve(run, seconds=0.5) as server:
+    with serve(run, seconds=2.0) as server:
         begun = time.monotonic()
         head = b"POST /predict HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\nContent-Length: 100\r\n\r\n{"
         assert b" 408 " in exchange(server, head)

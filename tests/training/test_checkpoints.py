@@ -332,3 +332,15 @@ def test_a_loss_that_is_not_finite_keeps_the_last_good_epoch(tmp_path, monkeypat
 
 def test_nothing_is_found_where_nothing_is(tmp_path):
     assert latest(tmp_path, print) is None
+
+
+def test_an_error_before_anything_is_learned_leaves_nothing_behind(tmp_path):
+    rows = {"a": [1.0, 2.0] * 20, "label": ["yes", "no"] * 20}
+    with pytest.raises(DataError, match="too few for 50 folds"):
+        sm.fit(rows, "label", folds=50, out=tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+    (tmp_path / "kept").mkdir()
+    (tmp_path / "kept" / "note.txt").write_text("mine")
+    with pytest.raises(DataError, match="too few for 50 folds"):
+        sm.fit(rows, "label", folds=50, out=tmp_path / "kept")
+    assert [path.name for path in (tmp_path / "kept").iterdir()] == ["note.txt"]

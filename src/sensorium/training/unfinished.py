@@ -2,6 +2,7 @@
 
 import shutil
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,7 @@ from sensorium.errors import ConfigError
 from sensorium.export.archive import read_json, write_json
 from sensorium.media.cache import content_digest
 
-__all__ = ["BEFORE", "LAST", "claim", "made_of"]
+__all__ = ["BEFORE", "LAST", "abandon", "claim", "made_of"]
 
 LAST, BEFORE = "last.ckpt", "before.ckpt"
 MARK = "made_of.json"
@@ -79,6 +80,14 @@ def claim(folder: Path, given: Mapping[str, Any], resume: bool) -> None:
         )
     shutil.rmtree(folder, ignore_errors=True)
     write_json(mark, given)
+
+
+def abandon(folder: Path) -> None:
+    """Take away what `claim` wrote, where an error came before anything was learned."""
+    if all(path.name == MARK for path in folder.rglob("*") if path.is_file()):
+        shutil.rmtree(folder, ignore_errors=True)
+        with suppress(OSError):  # there is something else in it
+            folder.parent.rmdir()
 
 
 def _differences(kept: Mapping[str, Any], given: Mapping[str, Any]) -> Iterator[str]:
