@@ -44,7 +44,8 @@ def on_page_markdown(markdown: str, page: Any, **more: Any) -> str:
             markdown = re.sub(r"\]\(benchmarks/results/", "](results/", markdown)
     # Code and other files of the repository have no page: their names stay, without a link.
     markdown = re.sub(r"\[([^\]]+)\]\((?:\.\./)*(?:src|examples|benchmarks|tests)/[^)]*\)", r"\1", markdown)
-    return formulas(markdown)
+    # What draws Mermaid would be fetched from elsewhere.
+    return formulas(markdown.replace("```mermaid", "```text"))
 
 
 def formulas(markdown: str) -> str:
