@@ -1,7 +1,6 @@
 """K folds: every row answered once, by a model that never saw it; the same after a kill."""
 
 import json
-import shutil
 import signal
 import subprocess
 import sys
@@ -206,7 +205,7 @@ def test_other_folds_are_not_gone_on_with(tmp_path, monkeypatch):
             sm.fit(rows, "label", folds=4, out=tmp_path / "run", epochs=1, **QUICK)
     with pytest.raises(ConfigError, match=r"checkpoints of another training: split\.folds was 4 and is 3\."):
         sm.fit(rows, "label", folds=3, out=tmp_path / "run", resume=True, epochs=1, **QUICK)
-    shutil.rmtree(tmp_path / "run")
+    assert not (tmp_path / "run").exists()  # nothing had been learned
     assert len(sm.fit(rows, "label", folds=3, out=tmp_path / "run", epochs=1, **QUICK).out_of_fold) == 40
 
 
